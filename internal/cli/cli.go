@@ -1,0 +1,149 @@
+// Package cli is what both commands share of their command line: how an
+// urfave/cli app is run, how errors are shown, what exit statuses mean, and
+// shell completion.
+//
+// The answer of a command goes to standard output, everything else to standard
+// error.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Exit statuses, the same in every command.
+const (
+	ExitOK          = 0   // done
+	ExitFailure     = 1   // could not be done
+	ExitUsage       = 2   // the command line is wrong
+	ExitDifferences = 3   // done, and there is something to report: findings, stale files
+	ExitInterrupted = 130 // ended by a signal
+)
+
+// ExitHelp documents the exit statuses; every app shows it.
+const ExitHelp = "EXIT STATUS: 0 done, 1 failed, 2 wrong usage, 3 findings or differences, 130 interrupted"
+
+// StatusError is an error that ends the process with a certain status. Without
+// Err nothing is printed: the command has already said what there is to say.
+type StatusError struct {
+	Status int
+	Err    error
+}
+
+func (e *StatusError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("exit status %d", e.Status)
+	}
+	return e.Err.Error()
+}
+
+func (e *StatusError) Unwrap() error { return e.Err }
+
+// Usage is an error in the command line.
+func Usage(format string, args ...any) error {
+	return &StatusError{Status: ExitUsage, Err: fmt.Errorf(format, args...)}
+}
+
+// Differences ends a command that has reported findings.
+func Differences() error { return &StatusError{Status: ExitDifferences} }
+
+// Main runs an app with the process's arguments and returns its exit status.
+// SIGINT and SIGTERM cancel the context of the command.
+func Main(app *cli.App) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	prepare(app)
+	err := app.RunContext(ctx, permute(app, os.Args))
+	if err == nil {
+		return ExitOK
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintf(app.ErrWriter, "%s: interrupted\n", app.Name)
+		return ExitInterrupted
+	}
+	var status *StatusError
+	if !errors.As(err, &status) {
+		status = &StatusError{Status: ExitFailure, Err: err}
+	}
+	if status.Err != nil {
+		printError(app.ErrWriter, app.Name, status.Err)
+	}
+	if ctx.Err() != nil {
+		return ExitInterrupted
+	}
+	return status.Status
+}
+
+// prepare makes usage errors ours, since urfave/cli would print help to
+// standard output and exit by itself.
+func prepare(app *cli.App) {
+	app.Writer, app.ErrWriter = os.Stdout, os.Stderr
+	app.EnableBashCompletion = true
+	app.HideVersion = true
+	app.ExitErrHandler = func(*cli.Context, error) {}
+	app.OnUsageError = usageError
+	if app.Action == nil {
+		app.Action = func(c *cli.Context) error {
+			if c.Args().Present() {
+				return Usage("no command %q; see: %s --help", c.Args().First(), app.Name)
+			}
+			return cli.ShowAppHelp(c)
+		}
+	}
+	app.Commands = append(app.Commands, completionCommand(app.Name))
+	for _, c := range app.Commands {
+		c.OnUsageError = usageError
+	}
+}
+
+func usageError(c *cli.Context, err error, _ bool) error {
+	name := c.App.Name
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
+		name += " " + c.Command.Name
+	}
+	return Usage("%w; see: %s --help", err, name)
+}
+
+// Arguments checks the number of arguments; most < 0 means any number.
+func Arguments(c *cli.Context, least, most int) error {
+	n := c.NArg()
+	if n >= least && (most < 0 || n <= most) {
+		return nil
+	}
+	return Usage("usage: %s %s %s", c.App.Name, c.Command.Name, c.Command.ArgsUsage)
+}
+
+// hinted is implemented by errors that know what to do next.
+type hinted interface{ Hint() string }
+
+// printError prints each of several joined errors on its own, with its hint.
+func printError(w io.Writer, name string, err error) {
+	for _, e := range flatten(err) {
+		text := strings.ReplaceAll(strings.TrimSpace(e.Error()), "\n", "\n  ")
+		fmt.Fprintf(w, "%s: %s\n", name, text)
+		var h hinted
+		if errors.As(e, &h) && h.Hint() != "" {
+			fmt.Fprintf(w, "  hint: %s\n", h.Hint())
+		}
+	}
+}
+
+func flatten(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, flatten(e)...)
+	}
+	return all
+}

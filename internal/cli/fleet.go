@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/urfave/cli/v2"
+
+	"pistack/internal/fleet"
+)
+
+// FleetFlag names the fleet repository; every command that reads one has it.
+func FleetFlag() cli.Flag {
+	return &cli.PathFlag{Name: "fleet", Usage: "work on the fleet in `DIR` instead of the one around the current folder", EnvVars: []string{"PISTACK_FLEET"}}
+}
+
+// LoadFleet reads the fleet that --fleet or the current folder names.
+func LoadFleet(c *cli.Context) (*fleet.Fleet, error) {
+	dir := c.Path("fleet")
+	if dir == "" {
+		dir = "."
+	}
+	root, err := fleet.FindRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return fleet.Load(root)
+}
+
+// CompleteHosts offers the names of hosts for the first argument, and further
+// ones when many is set.
+func CompleteHosts(many bool) cli.BashCompleteFunc {
+	return func(c *cli.Context) {
+		f, err := LoadFleet(c)
+		if err != nil || f == nil || (c.NArg() > 0 && !many) {
+			return
+		}
+		for _, name := range f.HostNames() {
+			fmt.Fprintln(c.App.Writer, name)
+		}
+	}
+}
+
+// PrintJSON writes a value as indented JSON, without escaping <, > and &.
+func PrintJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

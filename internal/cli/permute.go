@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// completionFlag is what urfave/cli appends to ask for completions; it has to
+// stay the last argument.
+const completionFlag = "--generate-bash-completion"
+
+// permute moves a command's flags before its arguments. urfave/cli stops
+// reading flags at the first argument, so that "pisec add host NAME --replace"
+// would take --replace for a third argument. What follows "--" stays as it is.
+func permute(app *cli.App, args []string) []string {
+	at, flags := 1, app.Flags
+	for at < len(args) && strings.HasPrefix(args[at], "-") && args[at] != "--" {
+		at += words(flags, args[at])
+	}
+	if at >= len(args) {
+		return args
+	}
+	command := app.Command(args[at])
+	if command == nil {
+		return args
+	}
+	head, tail := slices.Clone(args[:at+1]), args[at+1:]
+	moved, rest := split(append(slices.Clone(command.Flags), cli.HelpFlag), tail)
+	return append(append(head, moved...), rest...)
+}
+
+// split sorts words into flags (with their values) and arguments.
+func split(flags []cli.Flag, args []string) (moved, rest []string) {
+	for i := 0; i < len(args); {
+		if args[i] == "--" {
+			return moved, append(rest, args[i:]...)
+		}
+		if !strings.HasPrefix(args[i], "-") || args[i] == "-" || args[i] == completionFlag {
+			rest = append(rest, args[i])
+			i++
+			continue
+		}
+		end := min(i+words(flags, args[i]), len(args))
+		moved = append(moved, args[i:end]...)
+		i = end
+	}
+	return moved, rest
+}
+
+// words is how many words a flag takes: two when its value is the next one.
+func words(flags []cli.Flag, arg string) int {
+	name := strings.TrimLeft(arg, "-")
+	if strings.Contains(name, "=") {
+		return 1
+	}
+	for _, f := range flags {
+		value, ok := f.(cli.DocGenerationFlag)
+		if ok && value.TakesValue() && slices.Contains(f.Names(), name) {
+			return 2
+		}
+	}
+	return 1
+}

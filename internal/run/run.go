@@ -1,0 +1,180 @@
+// Package run starts child processes: from an argv, never through a shell,
+// with output read line by line and errors that say what was run and what it
+// said last.
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// grace is how long a child may take to end after SIGINT before it is killed.
+const grace = 10 * time.Second
+
+// maxOutput bounds what Output keeps, in bytes; maxLine a line that Stream passes on.
+const (
+	maxOutput = 64 << 20
+	maxLine   = 64 << 10
+)
+
+// lastLines is how many lines of a child's output an Error repeats.
+const lastLines = 20
+
+// Command is a child process to run.
+type Command struct {
+	Argv  []string  // program and arguments
+	Dir   string    // working directory; empty for the caller's
+	Env   []string  // "NAME=value", on top of the caller's environment
+	Stdin io.Reader // nil for none
+}
+
+// String shows the command as one would type it.
+func (c Command) String() string {
+	words := make([]string, 0, len(c.Env)+len(c.Argv))
+	for _, e := range c.Env {
+		name, value, _ := strings.Cut(e, "=")
+		words = append(words, name+"="+quote(value))
+	}
+	for _, a := range c.Argv {
+		words = append(words, quote(a))
+	}
+	return strings.Join(words, " ")
+}
+
+// quote makes a word safe for a shell, and leaves plain ones alone.
+func quote(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@+,%#", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// Error is a child that could not be started or did not exit with 0.
+type Error struct {
+	Command Command
+	Code    int      // exit status; -1 when it did not start or died of a signal
+	Last    []string // its last lines of output
+	Err     error
+}
+
+func (e *Error) Error() string {
+	if e.Code >= 0 {
+		return fmt.Sprintf("%s: exit status %d", e.Command.Argv[0], e.Code)
+	}
+	if errors.Is(e.Err, exec.ErrNotFound) {
+		return fmt.Sprintf("%s: not found on PATH", e.Command.Argv[0])
+	}
+	return fmt.Sprintf("%s: %v", e.Command.Argv[0], e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Output runs a command and returns what it writes to standard output.
+func Output(ctx context.Context, c Command) ([]byte, error) {
+	var out, errs bytes.Buffer
+	cmd := c.prepare(ctx)
+	cmd.Stdout, cmd.Stderr = &limited{w: &out, left: maxOutput}, &limited{w: &errs, left: maxLine}
+	if err := cmd.Run(); err != nil {
+		return nil, c.failure(err, tail(strings.Split(strings.TrimRight(errs.String(), "\n"), "\n")))
+	}
+	return out.Bytes(), nil
+}
+
+// Stream runs a command and passes each line that it writes, to either stream,
+// to line. Calls do not overlap.
+func Stream(ctx context.Context, c Command, line func(text string)) error {
+	s := &splitter{line: line}
+	cmd := c.prepare(ctx)
+	cmd.Stdout, cmd.Stderr = s, s // one writer: exec then copies with one goroutine
+	err := cmd.Run()
+	s.flush()
+	if err != nil {
+		return c.failure(err, s.last)
+	}
+	return nil
+}
+
+func (c Command) prepare(ctx context.Context) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
+	cmd.Dir, cmd.Stdin = c.Dir, c.Stdin
+	cmd.Env = append(append(os.Environ(), "LC_ALL=C"), c.Env...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = grace
+	return cmd
+}
+
+func (c Command) failure(err error, last []string) error {
+	code := -1
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	}
+	return &Error{Command: c, Code: code, Last: last, Err: err}
+}
+
+func tail(lines []string) []string { return slices.Clone(lines[max(0, len(lines)-lastLines):]) }
+
+// limited keeps the first bytes and drops the rest, so that a child that never
+// stops writing cannot fill the memory.
+type limited struct {
+	w    io.Writer
+	left int
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	keep := p[:min(len(p), l.left)]
+	l.left -= len(keep)
+	if _, err := l.w.Write(keep); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// splitter cuts a stream into lines.
+type splitter struct {
+	mu      sync.Mutex
+	line    func(string)
+	pending []byte
+	last    []string
+}
+
+func (s *splitter) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for rest := p; len(rest) > 0; {
+		text, after, ended := bytes.Cut(rest, []byte("\n"))
+		s.pending = append(s.pending, text[:min(len(text), maxLine-min(maxLine, len(s.pending)))]...)
+		if ended {
+			s.emit()
+		}
+		rest = after
+	}
+	return len(p), nil
+}
+
+func (s *splitter) flush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.pending) > 0 {
+		s.emit()
+	}
+}
+
+func (s *splitter) emit() {
+	text := strings.TrimRight(string(s.pending), "\r")
+	s.pending = s.pending[:0]
+	s.last = tail(append(s.last, text))
+	s.line(text)
+}
