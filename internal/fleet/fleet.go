@@ -1,0 +1,121 @@
+// Package fleet reads a fleet repository: where its root is, what fleet.toml
+// and hosts/*/host.toml say, and which hosts a selector means.
+//
+// A host is a folder of hosts/ that holds a host.toml; a stack is a folder of
+// stacks/ that holds a compose.yaml. The Nix side (flake.nix) follows the same
+// rule, so both always agree on what exists.
+//
+// Reading is strict. An unknown key, a wrong type or a name that cannot be a
+// host name is an error with file and line, and all of them are reported at
+// once. Nothing here reaches the network or needs a key.
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Marker is the file that marks the root of a fleet repository.
+const Marker = "fleet.toml"
+
+// Fleet is a whole fleet repository, as read by Load.
+type Fleet struct {
+	Root      string   // absolute path of the folder that holds fleet.toml
+	Operators []string // recipients that read every secret: age1… or ssh-ed25519 …
+	Hosts     []Host   // sorted by name
+	Stacks    []string // names of the folders of stacks/ with a compose.yaml, sorted
+}
+
+var hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// FindRoot walks up from dir to the folder that holds fleet.toml.
+func FindRoot(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	for d := dir; ; d = filepath.Dir(d) {
+		if _, err := os.Stat(filepath.Join(d, Marker)); err == nil {
+			return d, nil
+		}
+		if d == filepath.Dir(d) {
+			return "", &Problem{
+				Message: fmt.Sprintf("no %s in %s or any folder above it", Marker, dir),
+				Fix:     "go into a fleet repository, or name it with --fleet DIR",
+			}
+		}
+	}
+}
+
+// Load reads the fleet at root. The error joins one *Problem for each thing
+// that is wrong, sorted by file and line.
+func Load(root string) (*Fleet, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	f := &Fleet{Root: root}
+	var problems []error
+	problems = append(problems, f.readSettings()...)
+	stacks, err := foldersWith(root, "stacks", "compose.yaml")
+	if err != nil {
+		return nil, err
+	}
+	f.Stacks = stacks
+	names, err := foldersWith(root, "hosts", "host.toml")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		h, errs := readHost(root, name, f.Stacks)
+		problems = append(problems, errs...)
+		f.Hosts = append(f.Hosts, h)
+	}
+	slices.SortStableFunc(problems, byPosition)
+	return f, errors.Join(problems...)
+}
+
+// Host returns the host of that name. An unknown name is a *Problem that
+// offers the nearest one.
+func (f *Fleet) Host(name string) (Host, error) {
+	i := slices.IndexFunc(f.Hosts, func(h Host) bool { return h.Name == name })
+	if i >= 0 {
+		return f.Hosts[i], nil
+	}
+	return Host{}, &Problem{
+		Message: fmt.Sprintf("no host %q%s", name, didYouMean(name, f.HostNames())),
+		Fix:     fmt.Sprintf("a host is a folder of hosts/ with a host.toml; this fleet has: %s", strings.Join(f.HostNames(), ", ")),
+	}
+}
+
+// HostNames lists the names of all hosts, sorted.
+func (f *Fleet) HostNames() []string {
+	names := make([]string, len(f.Hosts))
+	for i, h := range f.Hosts {
+		names[i] = h.Name
+	}
+	return names
+}
+
+// foldersWith lists the folders of root/dir that hold a file of that name.
+func foldersWith(root, dir, file string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(root, dir))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if _, err := os.Stat(filepath.Join(root, dir, e.Name(), file)); err == nil {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}

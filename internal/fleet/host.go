@@ -1,0 +1,164 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// KeyFile is the name of the pinned host key inside a host's folder.
+const KeyFile = "ssh_host_ed25519_key.pub"
+
+// Host is one machine: what its host.toml says.
+type Host struct {
+	Name    string
+	Address string // DNS name or IP address that ssh connects to
+	System  string // Nix system: aarch64-linux or x86_64-linux
+	Board   string // modules/boards/<board>.nix
+	Roles   []string
+	Stacks  []string
+	Tags    []string
+	User    string            // ssh user, root by default
+	Port    int               // ssh port, 22 by default
+	Env     map[string]string // Compose variables of all its stacks; not secret
+	root    string
+}
+
+type hostFile struct {
+	Address string            `toml:"address"`
+	System  string            `toml:"system"`
+	Board   string            `toml:"board"`
+	Roles   []string          `toml:"roles"`
+	Stacks  []string          `toml:"stacks"`
+	Tags    []string          `toml:"tags"`
+	SSH     sshTable          `toml:"ssh"`
+	Env     map[string]string `toml:"env"`
+}
+
+type sshTable struct {
+	User string `toml:"user"`
+	Port int    `toml:"port"`
+}
+
+var (
+	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	plainWord    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+	// An address ends up in ssh_config: no spaces, quotes or leading dash.
+	addressForm = regexp.MustCompile(`^[A-Za-z0-9:][A-Za-z0-9:._%-]*$`)
+	userForm    = regexp.MustCompile(`^[a-z_][a-z0-9_-]*$`)
+)
+
+// Dir is the host's folder, relative to the root, with slashes.
+func (h Host) Dir() string { return "hosts/" + h.Name }
+
+// File is the host's host.toml, relative to the root.
+func (h Host) File() string { return h.Dir() + "/host.toml" }
+
+// PublicKey returns the pinned host key as it stands in the repository
+// ("ssh-ed25519 AAAA… comment"). A missing file is a *Problem.
+func (h Host) PublicKey() (string, error) {
+	file := h.Dir() + "/" + KeyFile
+	data, err := os.ReadFile(filepath.Join(h.root, file))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", &Problem{
+			File:    file,
+			Message: fmt.Sprintf("missing: the ssh host key of %s is not pinned", h.Name),
+			Fix: fmt.Sprintf("run: ssh-keyscan -t ed25519 -p %d %s, compare the key with the machine's own (ssh-keygen -lf /etc/ssh/%s there), and save \"ssh-ed25519 AAAA…\" as %s",
+				h.Port, h.Address, KeyFile, file),
+		}
+	}
+	if err != nil {
+		return "", &Problem{File: file, Message: "cannot be read: " + reason(err)}
+	}
+	line := strings.TrimSpace(string(data))
+	if !strings.HasPrefix(line, "ssh-ed25519 ") || strings.Contains(line, "\n") {
+		return "", &Problem{
+			File: file, Line: 1,
+			Message: "is not a single ssh-ed25519 public key",
+			Fix:     "age can encrypt to ssh-ed25519 host keys only; copy /etc/ssh/" + KeyFile + " from the machine",
+		}
+	}
+	return line, nil
+}
+
+func readHost(root, name string, stacks []string) (Host, []error) {
+	h := Host{Name: name, root: root}
+	var t hostFile
+	doc, problems := readTOML(root, h.File(), &t)
+	h.Address, h.System, h.Board = t.Address, t.System, t.Board
+	h.Roles, h.Stacks, h.Tags, h.Env = t.Roles, t.Stacks, t.Tags, t.Env
+	h.User, h.Port = t.SSH.User, t.SSH.Port
+	if h.User == "" {
+		h.User = "root"
+	}
+	if h.Port == 0 {
+		h.Port = 22
+	}
+	if len(problems) == 0 {
+		problems = h.validate(doc, stacks)
+	}
+	return h, problems
+}
+
+func (h Host) validate(doc document, stacks []string) []error {
+	var problems []error
+	wrong := func(key []string, format string, args ...any) {
+		problems = append(problems, doc.problem(key, format, args...))
+	}
+	if !hostName.MatchString(h.Name) {
+		wrong(nil, "%q cannot be a host name: use a-z, 0-9 and -, at most 63 characters", h.Name)
+	}
+	if h.Address == "" {
+		wrong([]string{"address"}, `no address: write address = "%s.local" or an IP address`, h.Name)
+	} else if !addressForm.MatchString(h.Address) {
+		wrong([]string{"address"}, "address %q is neither a DNS name nor an IP address", h.Address)
+	}
+	if !validSystem(h.System) {
+		wrong([]string{"system"}, "system is %q: %s", h.System, systemsHelp)
+	}
+	if h.Port < 1 || h.Port > 65535 {
+		wrong([]string{"ssh", "port"}, "port %d is not between 1 and 65535", h.Port)
+	}
+	if !userForm.MatchString(h.User) {
+		wrong([]string{"ssh", "user"}, "user %q is not a user name", h.User)
+	}
+	h.validateNames(wrong, stacks)
+	h.validateEnv(wrong)
+	return problems
+}
+
+func (h Host) validateNames(wrong func([]string, string, ...any), stacks []string) {
+	for key, values := range map[string][]string{"roles": h.Roles, "tags": h.Tags, "stacks": h.Stacks} {
+		for i, v := range values {
+			if !plainWord.MatchString(v) {
+				wrong([]string{key}, "%s: %q is not a plain name", key, v)
+			}
+			if slices.Contains(values[:i], v) {
+				wrong([]string{key}, "%s: %q stands there twice", key, v)
+			}
+		}
+	}
+	if h.Board != "" && !plainWord.MatchString(h.Board) {
+		wrong([]string{"board"}, "board: %q is not a plain name", h.Board)
+	}
+	for _, s := range h.Stacks {
+		if !slices.Contains(stacks, s) {
+			wrong([]string{"stacks"}, "no stack %q: stacks/%s/compose.yaml does not exist%s", s, s, didYouMean(s, stacks))
+		}
+	}
+}
+
+func (h Host) validateEnv(wrong func([]string, string, ...any)) {
+	for name, value := range h.Env {
+		if !variableName.MatchString(name) {
+			wrong([]string{"env", name}, "%q is not a variable name", name)
+		}
+		if strings.ContainsRune(value, 0) {
+			wrong([]string{"env", name}, "the value of %s holds a NUL byte", name)
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package fleet
+
+import (
+	"fmt"
+	"path"
+	"slices"
+)
+
+// Select returns the hosts that any of the selectors means, in name order. A
+// selector is a host name, a glob ("rpi-*"), or "@word": a tag or a role. No
+// selector means all hosts. A selector that means nothing is a *Problem.
+func (f *Fleet) Select(selectors []string) ([]Host, error) {
+	if len(selectors) == 0 {
+		return f.Hosts, nil
+	}
+	chosen := map[string]bool{}
+	for _, s := range selectors {
+		matches, err := f.match(s)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range matches {
+			chosen[h.Name] = true
+		}
+	}
+	var hosts []Host
+	for _, h := range f.Hosts {
+		if chosen[h.Name] {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts, nil
+}
+
+func (f *Fleet) match(selector string) ([]Host, error) {
+	var found []Host
+	for _, h := range f.Hosts {
+		if h.matches(selector) {
+			found = append(found, h)
+		}
+	}
+	if len(found) > 0 {
+		return found, nil
+	}
+	if hostName.MatchString(selector) {
+		_, err := f.Host(selector)
+		return nil, err
+	}
+	return nil, &Problem{
+		Message: fmt.Sprintf("no host matches %q", selector),
+		Fix:     `a selector is a host name, a glob like "rpi-*", or @tag or @role`,
+	}
+}
+
+func (h Host) matches(selector string) bool {
+	if len(selector) > 1 && selector[0] == '@' {
+		return slices.Contains(h.Tags, selector[1:]) || slices.Contains(h.Roles, selector[1:])
+	}
+	ok, err := path.Match(selector, h.Name)
+	return err == nil && ok
+}

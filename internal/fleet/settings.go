@@ -1,0 +1,39 @@
+package fleet
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+type settingsFile struct {
+	Operators   []string `toml:"operators"`
+	BuildSystem string   `toml:"build_system"` // read by flake.nix; only checked here
+}
+
+// readSettings reads fleet.toml. Recipients are only checked for presence
+// here; package secrets parses them.
+func (f *Fleet) readSettings() []error {
+	var s settingsFile
+	doc, problems := readTOML(f.Root, Marker, &s)
+	f.Operators = s.Operators
+	if len(problems) == 0 && len(s.Operators) == 0 {
+		p := doc.problem([]string{"operators"}, "no operators: nobody but the hosts themselves could read a secret again")
+		p.Fix = `write operators = ["age1…"] or ["ssh-ed25519 AAAA…"] into fleet.toml; "age-keygen -o key.txt" or ~/.ssh/id_ed25519.pub give one`
+		problems = append(problems, p)
+	}
+	if s.BuildSystem != "" && !slices.Contains(buildSystems(), s.BuildSystem) {
+		problems = append(problems, doc.problem([]string{"build_system"}, "build_system is %q: %s are known", s.BuildSystem, strings.Join(buildSystems(), ", ")))
+	}
+	return problems
+}
+
+// buildSystems are the systems on which flake.nix can build; it has the same list.
+func buildSystems() []string { return []string{"aarch64-darwin", "aarch64-linux", "x86_64-linux"} }
+
+const systemsHelp = `"aarch64-linux" and "x86_64-linux" are known`
+
+func validSystem(s string) bool { return s == "aarch64-linux" || s == "x86_64-linux" }
+
+// OperatorSource names where operator i of fleet.toml stands, for messages.
+func OperatorSource(i int) string { return fmt.Sprintf("%s: operators[%d]", Marker, i) }
