@@ -1,0 +1,137 @@
+package secrets
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+)
+
+// Header is what a secret's file tells without any key.
+type Header struct {
+	Label   Label
+	Readers []Stanza // one for each reader, in file order
+}
+
+// Stanza describes a reader as far as the header tells.
+type Stanza struct {
+	Type string // "X25519", "ssh-ed25519", a plugin's type …
+	Tag  string // of ssh stanzas: base64 of the first 4 bytes of the key's SHA-256; else empty
+}
+
+// ReadHeader reads the header of an armored secret. It needs no key and does
+// not read the payload.
+func ReadHeader(r io.Reader) (Header, error) {
+	stanzas, err := readStanzas(r)
+	if err != nil {
+		return Header{}, err
+	}
+	label, err := LabelOf(stanzas)
+	if err != nil {
+		return Header{}, err
+	}
+	h := Header{Label: label}
+	for _, s := range stanzas {
+		if s.Type == labelType {
+			continue
+		}
+		reader := Stanza{Type: s.Type}
+		if strings.HasPrefix(s.Type, "ssh-") && len(s.Args) > 0 {
+			reader.Tag = s.Args[0]
+		}
+		h.Readers = append(h.Readers, reader)
+	}
+	return h, nil
+}
+
+// readStanzas lists a header's stanzas by offering age an identity that takes
+// note of them and opens none.
+func readStanzas(r io.Reader) ([]*age.Stanza, error) {
+	var seen stanzaRecorder
+	_, err := age.Decrypt(armor.NewReader(r), &seen)
+	var noMatch *age.NoIdentityMatchError
+	if !errors.As(err, &noMatch) {
+		return nil, errors.New("is not an armored age file")
+	}
+	return seen.stanzas, nil
+}
+
+// stanzaRecorder is an age.Identity that records the stanzas it is shown.
+type stanzaRecorder struct{ stanzas []*age.Stanza }
+
+func (r *stanzaRecorder) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	r.stanzas = stanzas
+	return nil, age.ErrIncorrectIdentity
+}
+
+// Opened is a secret's file opened with a key.
+type Opened struct {
+	Label Label
+	Value []byte
+}
+
+// Open decrypts an armored secret. The label it returns is authenticated: age
+// has verified the header's MAC before the payload is read. The error never
+// carries bytes of the value.
+func Open(ciphertext []byte, identities ...age.Identity) (Opened, error) {
+	var seen stanzaRecorder
+	all := append([]age.Identity{&seen}, identities...)
+	plain, err := age.Decrypt(armor.NewReader(bytes.NewReader(ciphertext)), all...)
+	if err != nil {
+		return Opened{}, openError(err)
+	}
+	// The payload is authenticated in chunks: only a read to the end proves it.
+	value, err := io.ReadAll(io.LimitReader(plain, MaxValue+1))
+	if err != nil {
+		return Opened{}, errors.New("the payload is damaged or truncated")
+	}
+	if len(value) > MaxValue {
+		clear(value)
+		return Opened{}, errors.New("the value is larger than 1 MiB")
+	}
+	label, err := LabelOf(seen.stanzas)
+	if err != nil {
+		clear(value)
+		return Opened{}, err
+	}
+	return Opened{Label: label, Value: value}, nil
+}
+
+func openError(err error) error {
+	var noMatch *age.NoIdentityMatchError
+	if errors.As(err, &noMatch) {
+		return ErrNotAReader
+	}
+	return errors.New("is not an age file, or its header is damaged")
+}
+
+// ErrNotAReader says that none of the given keys is among a file's readers.
+var ErrNotAReader = errors.New("none of the given keys can read it")
+
+// readBounded reads a regular file of at most max bytes.
+func readBounded(path string, max int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("is not a regular file")
+	}
+	data, err := io.ReadAll(io.LimitReader(f, max+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) > max {
+		return nil, errors.New("is larger than a secret can be")
+	}
+	return data, nil
+}

@@ -1,0 +1,37 @@
+package install
+
+import (
+	"fmt"
+	"os"
+)
+
+// storage is what kind of file system a folder is on.
+type storage int
+
+const (
+	onDisk          storage = iota // anything that is not known to stay in memory
+	inMemory                       // ramfs, or tmpfs that is never swapped out
+	inSwappedMemory                // tmpfs that can be swapped to a disk
+)
+
+// checkStorage refuses a root where plaintext could reach a disk.
+func checkStorage(root string, try bool) error {
+	info, err := os.Stat(root)
+	if err != nil {
+		return fmt.Errorf("%w: it must be a mounted ramfs (on NixOS run-pistack.mount does that)", pathReason(err))
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s is not a folder", root)
+	}
+	kind, err := storageOf(root)
+	if err != nil {
+		return err
+	}
+	switch {
+	case kind == inMemory, kind == inSwappedMemory && try:
+		return nil
+	case kind == inSwappedMemory:
+		return fmt.Errorf("%s is a tmpfs that can be swapped to a disk: mount a ramfs, or a tmpfs with noswap", root)
+	}
+	return fmt.Errorf("%s is not in memory: secrets are written to a ramfs, or a tmpfs with noswap, only", root)
+}

@@ -1,0 +1,219 @@
+package secrets
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+	"github.com/google/renameio/v2"
+)
+
+// Store is the secrets of one fleet repository.
+type Store struct {
+	Root string // absolute path of the repository's root
+}
+
+// Entry is one secret in the store.
+type Entry struct {
+	Host   string
+	Name   string
+	File   string // relative to the root, with slashes
+	Header Header
+}
+
+// File is where a secret stands, relative to the root, with slashes.
+func File(host, name string) string { return Dir(host) + "/" + name + ".age" }
+
+// Dir is the folder of a host's secrets, relative to the root.
+func Dir(host string) string { return "hosts/" + host + "/secrets" }
+
+func (s Store) path(file string) string { return filepath.Join(s.Root, filepath.FromSlash(file)) }
+
+// Addition is a new value for a secret, encrypted and ready to be written.
+type Addition struct {
+	File       string // relative to the root
+	Label      Label
+	Replaces   bool // a file stands there and will be replaced
+	Readers    []Reader
+	ciphertext []byte
+}
+
+// Plan encrypts a value for its readers in memory; nothing is written.
+// Replacing an existing secret must be asked for.
+func (s Store) Plan(host, name string, value []byte, readers []Reader, replace bool, now time.Time) (*Addition, error) {
+	if err := errors.Join(CheckName(name), CheckValue(value)); err != nil {
+		return nil, err
+	}
+	if err := s.CheckAbsent(host, name, replace); err != nil {
+		return nil, err
+	}
+	file := File(host, name)
+	exists, err := s.exists(file)
+	if err != nil {
+		return nil, err
+	}
+	version, err := newVersion(now)
+	if err != nil {
+		return nil, err
+	}
+	a := &Addition{File: file, Label: Label{Host: host, Name: name, Version: version}, Replaces: exists, Readers: distinct(readers)}
+	a.ciphertext, err = encrypt(value, a.Label, a.Readers)
+	return a, err
+}
+
+// CheckAbsent refuses a secret that exists already, unless it is to be replaced.
+func (s Store) CheckAbsent(host, name string, replace bool) error {
+	file := File(host, name)
+	exists, err := s.exists(file)
+	if err != nil || !exists || replace {
+		return err
+	}
+	return &Error{
+		Message: fmt.Sprintf("%s: %s already has a secret %s", file, host, name),
+		Fix:     fmt.Sprintf("to give it a new value: pisec add --replace %s %s", host, name),
+	}
+}
+
+func (s Store) exists(file string) (bool, error) {
+	_, err := os.Lstat(s.path(file))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Apply writes what Plan made: to a temporary file beside the target, synced,
+// renamed, and the folder synced, so that a crash leaves old or new.
+func (s Store) Apply(a *Addition) error {
+	path := s.path(a.File)
+	if err := mkdirDurable(filepath.Dir(path)); err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(path, a.ciphertext, 0o644, renameio.WithTempDir(filepath.Dir(path))); err != nil {
+		return fmt.Errorf("%s: %w", a.File, err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// encrypt makes the armored file and reads its header back before anyone may
+// rely on it.
+func encrypt(value []byte, label Label, readers []Reader) ([]byte, error) {
+	recipients := []age.Recipient{label}
+	for _, r := range readers {
+		recipients = append(recipients, r.Recipient)
+	}
+	var out bytes.Buffer
+	armored := armor.NewWriter(&out)
+	w, err := age.Encrypt(armored, recipients...)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(value); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(w.Close(), armored.Close()); err != nil {
+		return nil, err
+	}
+	header, err := ReadHeader(bytes.NewReader(out.Bytes()))
+	if err != nil {
+		return nil, err
+	}
+	if header.Label != label || len(header.Readers) != len(readers) {
+		return nil, errors.New("the encrypted file does not read back as it was written")
+	}
+	return out.Bytes(), nil
+}
+
+// List reads the headers of all secrets of a host, sorted by name. Files that
+// are no secrets are errors, joined; the entries that could be read are
+// returned beside them.
+func (s Store) List(host string) ([]Entry, error) {
+	files, err := os.ReadDir(s.path(Dir(host)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var entries []Entry
+	var problems []error
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), ".") {
+			continue // .gitkeep, or the temporary file of a writer that was killed
+		}
+		e, err := s.entry(host, f.Name())
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		entries = append(entries, e)
+	}
+	return entries, errors.Join(problems...)
+}
+
+func (s Store) entry(host, base string) (Entry, error) {
+	file := Dir(host) + "/" + base
+	name, ok := strings.CutSuffix(base, ".age")
+	if !ok || CheckName(name) != nil {
+		return Entry{}, &Error{Message: file + ": is not a secret", Fix: "secrets/ holds files named NAME.age only; move it elsewhere"}
+	}
+	data, err := readBounded(s.path(file), maxFile)
+	if err != nil {
+		return Entry{}, fmt.Errorf("%s: %w", file, fileReason(err))
+	}
+	header, err := ReadHeader(bytes.NewReader(data))
+	if err != nil {
+		return Entry{}, &Error{Message: file + ": " + err.Error(), Fix: fmt.Sprintf("write it again: pisec add --replace %s %s", host, name)}
+	}
+	if header.Label.Host != host || header.Label.Name != name {
+		return Entry{}, &Error{
+			Message: fmt.Sprintf("%s: holds secret %s of %s: the file was moved or copied", file, header.Label.Name, header.Label.Host),
+			Fix:     fmt.Sprintf("the device would refuse it; write it again: pisec add --replace %s %s", host, name),
+		}
+	}
+	return Entry{Host: host, Name: name, File: file, Header: header}, nil
+}
+
+// Show decrypts one secret with the given identities and checks that it is
+// the one of that host and name.
+func (s Store) Show(host, name string, identities ...age.Identity) ([]byte, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	file := File(host, name)
+	data, err := readBounded(s.path(file), maxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &Error{Message: fmt.Sprintf("%s: %s has no secret %s", file, host, name), Fix: fmt.Sprintf("see: pisec list %s", host)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, fileReason(err))
+	}
+	opened, err := Open(data, identities...)
+	if errors.Is(err, ErrNotAReader) {
+		return nil, &Error{Message: file, Err: err, Fix: "use the key of an operator of fleet.toml: pisec show --identity FILE …"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if opened.Label.Host != host || opened.Label.Name != name {
+		clear(opened.Value)
+		return nil, fmt.Errorf("%s: holds secret %s of %s: the file was moved or copied", file, opened.Label.Name, opened.Label.Host)
+	}
+	return opened.Value, nil
+}
+
+// fileReason drops operation and absolute path of a file error.
+func fileReason(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
