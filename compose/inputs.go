@@ -1,0 +1,72 @@
+package compose
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+)
+
+// inputs collects what makes a service's container stale although Compose sees
+// no change: values of secrets, and content of files that it mounts.
+type inputs struct {
+	Secrets map[string]string `json:"secrets,omitempty"` // name to value version
+	Files   map[string]string `json:"files,omitempty"`   // path below the root to content hash
+	Configs map[string]string `json:"configs,omitempty"` // inline config to content hash
+}
+
+func newInputs(names []string, versions map[string]string) *inputs {
+	in := &inputs{Secrets: map[string]string{}, Files: map[string]string{}, Configs: map[string]string{}}
+	for _, n := range names {
+		in.secret(n, versions[n])
+	}
+	return in
+}
+
+func (in *inputs) secret(name, version string) { in.Secrets[name] = version }
+
+func (in *inputs) inline(name, content string) {
+	sum := sha256.Sum256([]byte(content))
+	in.Configs[name] = hex.EncodeToString(sum[:])
+}
+
+// file adds a regular file: its content, and whether it can be executed, which
+// is all that Git and Nix keep of a file's mode.
+func (in *inputs) file(repository fs.FS, name string) error {
+	info, err := fs.Lstat(repository, name)
+	if err != nil {
+		return plain(err)
+	}
+	if !info.Mode().IsRegular() {
+		return errors.New("is not a regular file: a symlink would point elsewhere on the device")
+	}
+	f, err := repository.Open(name)
+	if err != nil {
+		return plain(err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, io.LimitReader(f, maxHashed+1))
+	if err != nil {
+		return plain(err)
+	}
+	if n > maxHashed {
+		return errors.New("is larger than 64 MiB: too large for configuration")
+	}
+	in.Files[name] = fmt.Sprintf("%t:%x", info.Mode()&0o111 != 0, h.Sum(nil))
+	return nil
+}
+
+// hash is 64 hex digits. JSON sorts the keys of maps, so it depends on nothing
+// but the inputs.
+func (in *inputs) hash() string {
+	data, err := json.Marshal(in)
+	if err != nil {
+		panic(err) // maps of strings always marshal
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

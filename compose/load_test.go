@@ -1,0 +1,86 @@
+package compose_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"pistack/compose"
+)
+
+// paths is a compose.PathSet.
+type paths []string
+
+func (p paths) Has(path string) bool { return slices.Contains(p, path) }
+
+func (p paths) Under(folder string) []string {
+	var below []string
+	for _, f := range slices.Sorted(slices.Values(p)) {
+		if strings.HasPrefix(f, folder+"/") {
+			below = append(below, f)
+		}
+	}
+	return below
+}
+
+// stack is a fixture: the files of stacks/s, and what the host brings along.
+type stack struct {
+	files     map[string]string // below stacks/s; tracked unless listed below
+	untracked []string          // files that Git neither tracks nor ignores
+	ignored   []string          // files that Git ignores
+	env       map[string]string
+	secrets   map[string]string
+}
+
+func (s stack) source() compose.Source {
+	repository := fstest.MapFS{}
+	tracked := paths{}
+	for name, content := range s.files {
+		repository["stacks/s/"+name] = &fstest.MapFile{Data: []byte(content), Mode: 0o644}
+		if !slices.Contains(s.untracked, name) && !slices.Contains(s.ignored, name) {
+			tracked = append(tracked, "stacks/s/"+name)
+		}
+	}
+	untracked := paths{}
+	for _, name := range s.untracked {
+		untracked = append(untracked, "stacks/s/"+name)
+	}
+	return compose.Source{
+		Repository: repository, Stack: "s", Host: "pi",
+		Env: s.env, Secrets: s.secrets, Tracked: tracked, Untracked: untracked,
+	}
+}
+
+func (s stack) load(t *testing.T) (*compose.Stack, []compose.Finding) {
+	t.Helper()
+	return compose.Load(t.Context(), s.source())
+}
+
+// mustLoad loads a stack that has no error.
+func (s stack) mustLoad(t *testing.T) *compose.Stack {
+	t.Helper()
+	loaded, findings := s.load(t)
+	if loaded == nil {
+		t.Fatalf("Load found errors:\n%s", text(findings))
+	}
+	return loaded
+}
+
+func (s stack) with(name, content string) stack {
+	s.files = maps.Clone(s.files)
+	s.files[name] = content
+	return s
+}
+
+func one(content string) map[string]string { return map[string]string{"compose.yaml": content} }
+
+// text is the findings as lines, without the stack's folder.
+func text(findings []compose.Finding) string {
+	var out strings.Builder
+	for _, f := range findings {
+		out.WriteString(strings.TrimPrefix(f.String(), "stacks/s/") + "\n")
+	}
+	return out.String()
+}

@@ -1,0 +1,145 @@
+package compose
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+	"go.yaml.in/yaml/v4"
+)
+
+// volumes sorts the relative bind mounts of a service: what Git tracks is
+// configuration, goes to the device and into the inputs; what it does not is
+// state and gets a folder of its own on the device.
+func (l *loading) volumes(config types.ServiceConfig, in *inputs) []StateBind {
+	var state []StateBind
+	for i, v := range config.Volumes {
+		if v.Type != types.VolumeTypeBind {
+			continue
+		}
+		place := l.docs.find("services", config.Name, "volumes", itoa(i))
+		if strings.HasPrefix(v.Source, "~") {
+			l.report(place, CodePath, Error, fmt.Sprintf("service %s mounts %s: the device has no such home folder", config.Name, v.Source),
+				"use a named volume, an absolute path, or a path below the stack's folder")
+			continue
+		}
+		if !isRelative(v.Source) {
+			continue
+		}
+		rel, ok := l.inside(place, config.Name, v.Source)
+		if !ok {
+			continue
+		}
+		if l.isConfiguration(place, rel) {
+			l.take(place, rel, in)
+			continue
+		}
+		state = append(state, StateBind{Path: rel, Target: v.Target, ReadOnly: v.ReadOnly})
+	}
+	return state
+}
+
+// configs takes the files behind the service's "configs" to the device.
+func (l *loading) configs(config types.ServiceConfig, in *inputs) {
+	for _, use := range config.Configs {
+		c := l.project.Configs[use.Source]
+		place := l.docs.find("configs", use.Source)
+		switch {
+		case c.Content != "":
+			in.inline(use.Source, c.Content)
+		case c.File != "" && isRelative(c.File):
+			if rel, ok := l.inside(place, config.Name, c.File); ok {
+				l.takeRequired(place, rel, in)
+			}
+		}
+	}
+}
+
+// envFiles takes the service's env files to the device and looks for variables
+// in them, since Compose interpolates those too.
+func (l *loading) envFiles(config types.ServiceConfig, in *inputs) {
+	for i, e := range config.EnvFiles {
+		place := l.docs.find("services", config.Name, "env_file", itoa(i))
+		if !isRelative(e.Path) {
+			l.report(place, CodePath, Error, fmt.Sprintf("env_file %s is not below the stack's folder", e.Path), "")
+			continue
+		}
+		rel, ok := l.inside(place, config.Name, e.Path)
+		if !ok {
+			continue
+		}
+		file := l.src.Dir() + "/" + rel
+		if !bool(e.Required) && !l.src.Tracked.Has(file) {
+			continue
+		}
+		l.takeRequired(place, rel, in)
+		if data, err := readFile(l.src.Repository, file); err == nil && e.Format != "raw" {
+			l.envFileVariables(file, string(data), in)
+		}
+	}
+}
+
+func (l *loading) envFileVariables(file, text string, in *inputs) {
+	for i, line := range strings.Split(text, "\n") {
+		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			continue
+		}
+		for _, v := range referred(line) {
+			if version, secret := l.src.Secrets[v.Name]; secret {
+				l.envSecrets[v.Name] = true
+				in.secret(v.Name, version)
+			}
+		}
+		l.checkScalar(document{file: file}, &yaml.Node{Value: line, Line: i + 1, Column: 1})
+	}
+}
+
+// inside gives a relative path as a clean path below the stack's folder.
+func (l *loading) inside(place position, service, source string) (string, bool) {
+	rel := path.Clean(source)
+	if rel == "." || rel == ".." || strings.HasPrefix(rel, "../") {
+		l.report(place, CodePath, Error, fmt.Sprintf("service %s uses %s, which is not below the stack's folder %s/", service, source, l.src.Dir()),
+			"only files and folders inside the stack's folder reach the device: move it there, or name a sub-folder")
+		return "", false
+	}
+	return rel, true
+}
+
+// isConfiguration tells whether Git tracks a path. A path that exists but was
+// neither added nor ignored is an error: it would silently become state.
+func (l *loading) isConfiguration(place position, rel string) bool {
+	file := l.src.Dir() + "/" + rel
+	if l.src.Tracked.Has(file) || len(l.src.Tracked.Under(file)) > 0 {
+		return true
+	}
+	if l.src.Untracked.Has(file) || len(l.src.Untracked.Under(file)) > 0 {
+		l.report(place, CodeUntracked, Error, fmt.Sprintf("%s is mounted, and Git neither tracks nor ignores it", file),
+			fmt.Sprintf("git add %s (configuration, goes to the device) or list it in .gitignore (state, stays there)", file))
+	}
+	return false
+}
+
+// takeRequired is take for a file that cannot be state.
+func (l *loading) takeRequired(place position, rel string, in *inputs) {
+	if file := l.src.Dir() + "/" + rel; !l.src.Tracked.Has(file) {
+		l.report(place, CodeUntracked, Error, fmt.Sprintf("%s is not tracked by Git", file), "git add "+file)
+		return
+	}
+	l.take(place, rel, in)
+}
+
+// take sends a tracked file or folder to the device and into the inputs.
+func (l *loading) take(place position, rel string, in *inputs) {
+	l.files[rel] = true
+	file := l.src.Dir() + "/" + rel
+	members := l.src.Tracked.Under(file)
+	if len(members) == 0 {
+		members = []string{file}
+	}
+	for _, m := range members {
+		if err := in.file(l.src.Repository, m); err != nil {
+			l.report(place, CodeRead, Error, m+" "+err.Error(), "")
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package compose
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// secretUses finds out where secrets end up: in the environment of a service,
+// where they may, or anywhere else, where they would leak.
+func (l *loading) secretUses(context.Context) {
+	l.uses = map[string][]string{}
+	walkTokens(l.dict, nil, func(path, names []string) {
+		for _, name := range names {
+			l.secretUse(path, name)
+		}
+	})
+	l.unsetEnvironment()
+	l.fileSecrets()
+}
+
+func (l *loading) secretUse(path []string, name string) {
+	if len(path) == 3 && path[0] == "secrets" {
+		return // "environment:" of a top-level secret, for the laptop; on the device it is a file
+	}
+	l.envSecrets[name] = true
+	if len(path) == 4 && path[0] == "services" && path[2] == "environment" && !strings.Contains(path[3], "⟦") {
+		service, variable := path[1], path[3]
+		l.uses[service] = append(l.uses[service], name)
+		l.report(l.docs.find(path...), CodeInEnv, Warning,
+			fmt.Sprintf("secret %s is in the environment of service %s as %s: it shows in docker inspect and in Docker's files on the device's disk", name, service, variable),
+			fmt.Sprintf("if the image knows %s_FILE or the like, deliver the secret as a Compose secret file", variable))
+		return
+	}
+	l.report(l.docs.find(path...), CodeLeak, Error,
+		fmt.Sprintf("secret %s would be readable in %s", name, withoutTokens(strings.Join(path, "."))),
+		"use a secret in the environment of a service, or as a Compose secret file")
+}
+
+// unsetEnvironment reports "environment: [NAME]" where NAME has no value.
+func (l *loading) unsetEnvironment() {
+	services, _ := l.dict["services"].(map[string]any)
+	for service, config := range services {
+		config, _ := config.(map[string]any)
+		environment, _ := config["environment"].(map[string]any)
+		for name, value := range environment {
+			if value == nil {
+				l.undefined(l.docs.find("services", service, "environment", name), name)
+			}
+		}
+	}
+}
+
+// fileSecrets collects the secrets that containers get as files. One file
+// serves all services of the stack, so they must agree on its owner and mode.
+func (l *loading) fileSecrets() {
+	first := map[string]FileSecret{}
+	for _, service := range slices.Sorted(maps.Keys(l.project.Services)) {
+		for _, use := range l.project.Services[service].Secrets {
+			place := l.docs.find("services", service, "secrets", use.Source)
+			if _, known := l.src.Secrets[use.Source]; !known {
+				l.report(place, CodeMissing, Error,
+					fmt.Sprintf("secret %s of service %s was not added for %s", use.Source, service, l.src.Host),
+					fmt.Sprintf("pisec add %s %s", l.src.Host, use.Source))
+				continue
+			}
+			secret, err := fileSecret(use)
+			if err != nil {
+				l.report(place, CodeOwner, Error, fmt.Sprintf("secret %s of service %s: %v", use.Source, service, err), "")
+				continue
+			}
+			if other, seen := first[use.Source]; seen && other != secret {
+				l.report(place, CodeOwner, Error,
+					fmt.Sprintf("secret %s has another uid, gid or mode in service %s than elsewhere in this stack", use.Source, service),
+					"give it the same owner and mode everywhere, or use two secrets")
+				continue
+			}
+			first[use.Source] = secret
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(first)) {
+		l.stack.Secrets = append(l.stack.Secrets, first[name])
+	}
+}
+
+// fileSecret takes owner and mode from the long syntax; the defaults are those
+// of the Compose specification: root, readable by all users of the container.
+func fileSecret(use types.ServiceSecretConfig) (FileSecret, error) {
+	s := FileSecret{Name: use.Source, Mode: 0o444}
+	if use.Mode != nil {
+		s.Mode = uint32(*use.Mode)
+	}
+	if s.Mode > 0o777 {
+		return s, fmt.Errorf("mode %04o has more than permission bits", s.Mode)
+	}
+	var err error
+	if s.UID, err = numericID("uid", use.UID); err != nil {
+		return s, err
+	}
+	s.GID, err = numericID("gid", use.GID)
+	return s, err
+}
+
+func numericID(key, text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	id, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0, fmt.Errorf("%s %q is not a number: names differ between image and host", key, text)
+	}
+	return int(id), nil
+}
+
+// secretsOf lists the secrets that a service uses, as variables or files.
+func (l *loading) secretsOf(config types.ServiceConfig) []string {
+	names := slices.Clone(l.uses[config.Name])
+	for _, use := range config.Secrets {
+		names = append(names, use.Source)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
