@@ -1,0 +1,95 @@
+// Package generate brings a host's parts together: what the fleet says of it,
+// its stacks as Compose reads them, and its secrets' names and versions. From
+// these come the findings of "pistack check" and the files of "pistack
+// generate". Nothing here reaches the network or opens a secret.
+package generate
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"pistack/compose"
+	"pistack/internal/fleet"
+	"pistack/internal/git"
+	"pistack/nixgen"
+	"pistack/secrets"
+)
+
+// Workspace is a fleet repository's work tree, read once for many hosts.
+type Workspace struct {
+	Fleet   *fleet.Fleet
+	tree    git.Tree
+	root    *os.Root // reads that cannot leave the repository, also by symlinks
+	secrets secrets.Store
+}
+
+// Open reads fleet and Git index at root. Close it after use.
+func Open(ctx context.Context, f *fleet.Fleet) (*Workspace, error) {
+	tree, err := git.Read(ctx, f.Root)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(f.Root)
+	if err != nil {
+		return nil, err
+	}
+	return &Workspace{Fleet: f, tree: tree, root: root, secrets: secrets.Store{Root: f.Root}}, nil
+}
+
+// Close releases the work tree.
+func (w *Workspace) Close() error { return w.root.Close() }
+
+// Result is what a host comes to.
+type Result struct {
+	Host     fleet.Host
+	Secrets  []secrets.Entry
+	Stacks   []*compose.Stack  // nil when a finding is an error
+	Files    nixgen.Files      // likewise
+	Findings []compose.Finding // sorted by place
+}
+
+// Host loads and checks everything of one host. Problems of its own files are
+// findings; the error is for what keeps the work from being done at all.
+func (w *Workspace) Host(ctx context.Context, h fleet.Host) (Result, error) {
+	r := Result{Host: h}
+	entries, err := w.secrets.List(h.Name)
+	if err != nil {
+		return r, err
+	}
+	r.Secrets = entries
+	versions := map[string]string{}
+	for _, e := range entries {
+		versions[e.Name] = e.Header.Label.Version
+	}
+	for _, name := range h.Stacks {
+		stack, findings := compose.Load(ctx, compose.Source{
+			Repository: w.root.FS(),
+			Stack:      name,
+			Host:       h.Name,
+			Env:        h.Env,
+			Secrets:    versions,
+			Tracked:    w.tree.Tracked,
+			Untracked:  w.tree.Untracked,
+		})
+		r.Findings = append(r.Findings, findings...)
+		if stack != nil {
+			r.Stacks = append(r.Stacks, stack)
+		}
+	}
+	r.Findings = compose.SortFindings(r.Findings)
+	if compose.HasErrors(r.Findings) {
+		r.Stacks = nil
+		return r, ctx.Err()
+	}
+	r.Files, err = nixgen.Generate(nixgen.Host{Name: h.Name, Env: h.Env, Secrets: versions, Stacks: r.Stacks})
+	return r, errors.Join(err, ctx.Err())
+}
+
+// Dir is a host's generated folder, relative to the root.
+func Dir(h fleet.Host) string { return h.Dir() + "/generated" }
+
+func (w *Workspace) path(file string) string {
+	return filepath.Join(w.Fleet.Root, filepath.FromSlash(file))
+}

@@ -1,0 +1,185 @@
+// Package nixgen makes the generated files of a host: a NixOS module that
+// holds option values only, and a small Compose override for each stack.
+//
+// What the device does stands in modules/, written by hand. Here is only data,
+// so that a reviewer reads a change of a host in a few lines. Output depends on
+// nothing but its input: generating twice, anywhere, gives the same bytes.
+package nixgen
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Value is a Nix value: Str, Int, Bool, Path, List or Attrs.
+type Value interface {
+	print(p *printer)
+}
+
+// The kinds of values that option values need.
+type (
+	Str   string           // any text without NUL
+	Int   int              // printed in decimal
+	Bool  bool             // true or false
+	Path  string           // relative path: starts with ./ or ../
+	List  []Value          // in order
+	Attrs map[string]Value // printed sorted by name
+)
+
+// Print renders a value in the format of RFC 166 (nixfmt leaves it as it is),
+// without a final newline. Text that Nix cannot hold is an error.
+func Print(v Value) (string, error) {
+	var p printer
+	v.print(&p)
+	return p.out.String(), errors.Join(p.problems...)
+}
+
+type printer struct {
+	out      strings.Builder
+	depth    int
+	problems []error
+}
+
+func (p *printer) newline() {
+	p.out.WriteByte('\n')
+	p.out.WriteString(strings.Repeat("  ", p.depth))
+}
+
+// nested writes what is between two brackets, one level deeper.
+func (p *printer) nested(open, close string, n int, item func(i int)) {
+	p.out.WriteString(open)
+	p.depth++
+	for i := range n {
+		p.newline()
+		item(i)
+	}
+	p.depth--
+	p.newline()
+	p.out.WriteString(close)
+}
+
+func (s Str) print(p *printer) {
+	if strings.ContainsRune(string(s), 0) {
+		p.problems = append(p.problems, errors.New("a Nix string cannot hold a NUL byte"))
+	}
+	p.out.WriteString(quote(string(s)))
+}
+
+func (i Int) print(p *printer)  { p.out.WriteString(strconv.Itoa(int(i))) }
+func (b Bool) print(p *printer) { p.out.WriteString(strconv.FormatBool(bool(b))) }
+
+// barePath is what Nix reads as a path literal.
+var barePath = regexp.MustCompile(`^\.\.?(/[A-Za-z0-9._+-]+)+$`)
+
+func (s Path) print(p *printer) {
+	text := string(s)
+	if barePath.MatchString(text) {
+		p.out.WriteString(text)
+		return
+	}
+	// Path literals know no escapes: the part with other characters is added.
+	up := 0
+	for strings.HasPrefix(text[up:], "../") {
+		up += len("../")
+	}
+	base, rest := strings.TrimSuffix(text[:up], "/"), text[up:]
+	if base == "" {
+		base, rest = "./.", strings.TrimPrefix(text, "./")
+	}
+	if rest == "" || strings.HasPrefix(rest, "/") || strings.ContainsRune(rest, 0) {
+		p.problems = append(p.problems, fmt.Errorf("%q is not a relative path", text))
+	}
+	if base == ".." {
+		base = "../."
+	}
+	p.out.WriteString("(" + base + " + " + quote("/"+rest) + ")")
+}
+
+func (l List) print(p *printer) {
+	switch len(l) {
+	case 0:
+		p.out.WriteString("[ ]")
+	case 1:
+		p.out.WriteString("[ ")
+		l[0].print(p)
+		p.out.WriteString(" ]")
+	default:
+		p.nested("[", "]", len(l), func(i int) { l[i].print(p) })
+	}
+}
+
+func (a Attrs) print(p *printer) {
+	if len(a) == 0 {
+		p.out.WriteString("{ }")
+		return
+	}
+	names := make([]string, 0, len(a))
+	for name := range a {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	p.nested("{", "}", len(names), func(i int) {
+		p.out.WriteString(attrName(names[i]))
+		p.out.WriteString(" = ")
+		a[names[i]].print(p)
+		p.out.WriteByte(';')
+	})
+}
+
+// Strings collects texts as a list.
+func Strings(texts []string) List {
+	list := make(List, len(texts))
+	for i, t := range texts {
+		list[i] = Str(t)
+	}
+	return list
+}
+
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_'-]*$`)
+
+// isKeyword tells whether a name is a keyword of the language, which must be
+// quoted as an attribute name.
+func isKeyword(name string) bool {
+	switch name {
+	case "assert", "else", "if", "in", "inherit", "let", "or", "rec", "then", "with":
+		return true
+	}
+	return false
+}
+
+func attrName(name string) string {
+	if identifier.MatchString(name) && !isKeyword(name) {
+		return name
+	}
+	return quote(name)
+}
+
+// quote makes a string literal. "$" is escaped only before "{", where it would
+// start an interpolation: nixfmt keeps it so, and diffs stay readable.
+func quote(s string) string {
+	var out strings.Builder
+	out.WriteByte('"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			out.WriteByte('\\')
+			out.WriteByte(c)
+		case c == '\n':
+			out.WriteString(`\n`)
+		case c == '\r':
+			out.WriteString(`\r`)
+		case c == '\t':
+			out.WriteString(`\t`)
+		case c == '$' && i+1 < len(s) && s[i+1] == '{':
+			out.WriteString(`\$`)
+		default:
+			out.WriteByte(c)
+		}
+	}
+	out.WriteByte('"')
+	return out.String()
+}
