@@ -1,0 +1,256 @@
+//go:build device
+
+package cmd_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestDevice deploys the example fleet to virtual Pis (testdata/vpi): real
+// systemd, sshd, Docker, Compose and Nix. Needs root; "make device" runs it.
+// The steps build on each other, so the first failure ends the test.
+func TestDevice(t *testing.T) {
+	l := newLab(t)
+	for _, step := range []struct {
+		name string
+		run  func(t *testing.T, l *lab)
+	}{
+		{"a key reaches the container that needs it", firstDeploy},
+		{"deploying again changes nothing", deployAgain},
+		{"a new key recreates its service only", replaceKey},
+		{"a secret that cannot be decrypted keeps the old ones", undecryptable},
+		{"a reboot brings everything back, secrets first", reboot},
+		{"a secret file has its owner and mode, and is on no disk", fileSecret},
+		{"a changed configuration file recreates its service only", changedFile},
+		{"no plaintext is left on the workstation", noPlaintext},
+		{"a machine with another key gets no command", wrongMachine},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.run(t, l) }) {
+			return
+		}
+	}
+}
+
+// chat is virtual Pi 1, monitoring virtual Pi 2.
+var (
+	chat       = machine{number: "1", host: "rpi-box-01", stack: "chat"}
+	monitoring = machine{number: "2", host: "rpi-box-02", stack: "monitoring"}
+)
+
+func firstDeploy(t *testing.T, l *lab) {
+	l.boot(t, chat)
+	l.addSecret(t, chat, "OPENAI_KEY")
+	out := l.deploy(t, chat)
+	wantLine(t, out, `^rpi-box-01: deployed in \d+ s$`)
+	l.wantEnv(t, "OPENAI_KEY")
+	status := l.ssh(t, chat, "systemctl is-active pistack-secrets pistack-chat; systemctl is-system-running")
+	if status != "active\nactive\nrunning" {
+		t.Fatalf("units: %s", status)
+	}
+}
+
+func deployAgain(t *testing.T, l *lab) {
+	before := l.containers(t, chat)
+	l.deploy(t, chat)
+	if after := l.containers(t, chat); after != before {
+		t.Fatalf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+func replaceKey(t *testing.T, l *lab) {
+	before := l.containers(t, chat)
+	l.addSecret(t, chat, "OPENAI_KEY")
+	l.deploy(t, chat)
+	l.wantEnv(t, "OPENAI_KEY")
+	wantRecreated(t, before, l.containers(t, chat), "open-webui")
+}
+
+// undecryptable deploys a secret that was encrypted to another machine's key.
+func undecryptable(t *testing.T, l *lab) {
+	good := l.readFleet(t, "hosts/rpi-box-01/ssh_host_ed25519_key.pub")
+	old := l.values["OPENAI_KEY"]
+	before := l.containers(t, chat)
+	if _, err := keyPair(filepath.Join(l.work, "other")); err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.ReadFile(filepath.Join(l.work, "other.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.writeFleet(t, "hosts/rpi-box-01/ssh_host_ed25519_key.pub", other)
+	l.addSecret(t, chat, "OPENAI_KEY")
+	l.writeFleet(t, "hosts/rpi-box-01/ssh_host_ed25519_key.pub", good)
+	out := l.failedDeploy(t, chat)
+	wantLine(t, out, `rpi-box-01: the new system is active, but units failed`)
+	l.values["OPENAI_KEY"] = old
+	l.wantEnv(t, "OPENAI_KEY")
+	if after := l.containers(t, chat); after != before {
+		t.Fatalf("containers changed:\n%s\n%s", before, after)
+	}
+	log := l.ssh(t, chat, "journalctl --no-pager -u pistack-secrets.service")
+	wantLine(t, log, `pisec: secret OPENAI_KEY: this host's key cannot read it`)
+	// Encrypted to the right key again, the same command mends it.
+	l.addSecret(t, chat, "OPENAI_KEY")
+	l.deploy(t, chat)
+	l.wantEnv(t, "OPENAI_KEY")
+}
+
+func reboot(t *testing.T, l *lab) {
+	l.vpi(t, "reboot", chat.number)
+	l.ssh(t, chat, "systemctl is-active --wait --quiet pistack-chat || systemctl start pistack-chat")
+	l.wantEnv(t, "OPENAI_KEY")
+	order := l.ssh(t, chat, "systemctl show -P ActiveEnterTimestampMonotonic pistack-secrets.service docker.service")
+	var secrets, docker int
+	if _, err := fmt.Sscan(order, &secrets, &docker); err != nil || secrets == 0 || secrets > docker {
+		t.Fatalf("secrets were there %d µs after boot, Docker %d (%v)", secrets, docker, err)
+	}
+}
+
+func fileSecret(t *testing.T, l *lab) {
+	l.boot(t, monitoring)
+	l.addSecret(t, monitoring, "GRAFANA_ADMIN_PASSWORD")
+	l.deploy(t, monitoring)
+	id := l.containerID(t, monitoring, "grafana")
+	const path = "/run/secrets/GRAFANA_ADMIN_PASSWORD"
+	if got := l.ssh(t, monitoring, "docker exec "+id+" app stat "+path); got != "0400 472 0" {
+		t.Errorf("mode and owner are %q", got)
+	}
+	if got := l.ssh(t, monitoring, "docker exec "+id+" app sha256 file "+path); got != digest(l.values["GRAFANA_ADMIN_PASSWORD"]) {
+		t.Error("the container has another password than was typed")
+	}
+	if got := l.ssh(t, monitoring, "stat -f -c %T /run/pistack"); got != "ramfs" {
+		t.Errorf("/run/pistack is on %s", got)
+	}
+	// The value goes by standard input: on a command line, grep would find itself.
+	script := "IFS= read -r v; grep -rlsF --devices=skip -e \"$v\" /bin /boot /etc /home /nix /opt /root /srv /usr /var /tmp || true"
+	if found := l.sshStdin(t, monitoring, l.values["GRAFANA_ADMIN_PASSWORD"]+"\n", script); found != "" {
+		t.Errorf("plaintext on the device's disk:\n%s", found)
+	}
+	script = "IFS= read -r v; docker inspect $(docker ps -aq) | grep -cF -e \"$v\" || true"
+	if found := l.sshStdin(t, monitoring, l.values["GRAFANA_ADMIN_PASSWORD"]+"\n", script); found != "0" {
+		t.Errorf("docker inspect shows it %s times", found)
+	}
+}
+
+// changedFile changes a file of grafana, on which no service depends: Compose
+// 2.26, which is what Debian has, also recreates what depends on a recreated one.
+func changedFile(t *testing.T, l *lab) {
+	before := l.containers(t, monitoring)
+	file := "stacks/monitoring/grafana-datasources.yml"
+	l.writeFleet(t, file, append(l.readFleet(t, file), "\n# changed\n"...))
+	l.deploy(t, monitoring)
+	wantRecreated(t, before, l.containers(t, monitoring), "grafana")
+	id := l.containerID(t, monitoring, "grafana")
+	if got := l.ssh(t, monitoring, "docker exec "+id+" app sha256 file /etc/grafana/provisioning/datasources/prometheus.yml"); got != digest(string(l.readFleet(t, file))) {
+		t.Error("the container still has the old file")
+	}
+}
+
+// noPlaintext looks for every value that was ever typed where it must not be.
+func noPlaintext(t *testing.T, l *lab) {
+	objects := l.command(t, "sh", "-c", "git rev-list --all --objects | cut -d' ' -f1 | git cat-file --batch").output(t)
+	for _, secret := range l.typed {
+		if bytes.Contains(objects, []byte(secret)) {
+			t.Error("in a Git object")
+		}
+		if strings.Contains(l.log.String(), secret) {
+			t.Error("in the output of a command")
+		}
+		for _, m := range []machine{chat, monitoring} {
+			script := "IFS= read -r v; journalctl --no-pager | grep -cF -e \"$v\" || true; " +
+				"grep -rlsF -e \"$v\" /nix/store /etc/systemd || true; " +
+				"docker inspect --format '{{json .Config.Labels}} {{json .Config.Cmd}} {{json .Args}}' $(docker ps -aq) | grep -F -e \"$v\" | wc -l"
+			if found := l.sshStdin(t, m, secret+"\n", script); found != "0\n0" {
+				t.Errorf("%s: in the journal, the store, a unit, a label or an argument:\n%s", m.host, found)
+			}
+		}
+	}
+	for _, dir := range []string{l.work, "/nix/store", os.TempDir()} {
+		l.wantNowhere(t, dir)
+	}
+}
+
+func wrongMachine(t *testing.T, l *lab) {
+	file := "hosts/rpi-box-01/host.toml"
+	good := l.readFleet(t, file)
+	address := l.info(t, monitoring, "address")
+	l.writeFleet(t, file, regexp.MustCompile(`(?m)^address.*`).ReplaceAll(good, []byte(`address = "`+address+`"`)))
+	defer l.writeFleet(t, file, good)
+	before := l.ssh(t, monitoring, "readlink /nix/var/nix/profiles/system")
+	out := l.failedDeploy(t, chat)
+	wantLine(t, out, `does not have the pinned host key`)
+	if after := l.ssh(t, monitoring, "readlink /nix/var/nix/profiles/system"); after != before {
+		t.Errorf("the profile moved from %s to %s", before, after)
+	}
+}
+
+func digest(value string) string {
+	sum := sha256.Sum256([]byte(value))
+	return hex.EncodeToString(sum[:])
+}
+
+func wantLine(t *testing.T, text, pattern string) {
+	t.Helper()
+	if !regexp.MustCompile("(?m)" + pattern).MatchString(text) {
+		t.Fatalf("no match for %s in:\n%s", pattern, text)
+	}
+}
+
+// wantRecreated compares two listings of "service container-id".
+func wantRecreated(t *testing.T, before, after, service string) {
+	t.Helper()
+	old := strings.Split(before, "\n")
+	now := strings.Split(after, "\n")
+	if len(old) != len(now) {
+		t.Fatalf("before:\n%s\nafter:\n%s", before, after)
+	}
+	for i := range old {
+		name, _, _ := strings.Cut(now[i], " ")
+		if recreated := old[i] != now[i]; recreated != (name == service) {
+			t.Errorf("%s: recreated is %t\n%s\n%s", name, recreated, before, after)
+		}
+	}
+}
+
+func randomValue(t *testing.T) string {
+	t.Helper()
+	raw := make([]byte, 16)
+	if _, err := rand.Read(raw); err != nil {
+		t.Fatal(err)
+	}
+	return "canary-" + hex.EncodeToString(raw) + "-$HOME-\"q\""
+}
+
+// command is a child process whose output is kept in the lab's log.
+type command struct {
+	*exec.Cmd
+	log *bytes.Buffer
+}
+
+func (c command) output(t *testing.T) []byte {
+	t.Helper()
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s%s", strings.Join(c.Args, " "), err, out, errs.Bytes())
+	}
+	return out
+}
+
+// combined runs the command and returns both streams, also when it fails.
+func (c command) combined() (string, error) {
+	out, err := c.CombinedOutput()
+	c.log.Write(out)
+	return string(out), err
+}

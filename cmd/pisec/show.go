@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"pistack/internal/cli"
+	"pistack/internal/term"
+	"pistack/secrets"
+)
+
+func showCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:      "show",
+		Usage:     "decrypt a secret and print its value",
+		ArgsUsage: "HOST NAME",
+		Description: `Needs a private key of an operator (or of the host): --identity, else
+PISEC_IDENTITY, else ~/.ssh/id_ed25519. An age identity file works too.
+
+Examples:
+  pisec show rpi-box-01 OPENAI_KEY
+  pisec show --identity ~/keys/age.txt rpi-box-01 OPENAI_KEY | wl-copy`,
+		Flags: []ucli.Flag{
+			cli.FleetFlag(),
+			&ucli.PathFlag{Name: "identity", Aliases: []string{"i"}, EnvVars: []string{"PISEC_IDENTITY"}, Usage: "private key `FILE` to decrypt with"},
+		},
+		BashComplete: completeSecrets,
+		Action:       show,
+	}
+}
+
+func show(c *ucli.Context) error {
+	if err := cli.Arguments(c, 2, 2); err != nil {
+		return err
+	}
+	f, err := cli.LoadFleet(c)
+	if err != nil {
+		return err
+	}
+	host, err := f.Host(c.Args().Get(0))
+	if err != nil {
+		return err
+	}
+	file, err := identityFile(c)
+	if err != nil {
+		return err
+	}
+	identities, err := secrets.LoadIdentity(file, askPassphrase)
+	if err != nil {
+		return err
+	}
+	value, err := secrets.Store{Root: f.Root}.Show(host.Name, c.Args().Get(1), identities...)
+	if err != nil {
+		return err
+	}
+	defer clear(value)
+	if _, err := c.App.Writer.Write(value); err != nil {
+		return err
+	}
+	if term.IsTerminal(os.Stdout) && !secrets.TrailingNewline(value) {
+		fmt.Fprintln(c.App.Writer)
+	}
+	return nil
+}
+
+func identityFile(c *ucli.Context) (string, error) {
+	if file := c.Path("identity"); file != "" {
+		return file, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", errors.New("no --identity, no PISEC_IDENTITY, and no home folder to look for ~/.ssh/id_ed25519 in")
+	}
+	return filepath.Join(home, ".ssh", "id_ed25519"), nil
+}
+
+func askPassphrase(file string) ([]byte, error) {
+	return term.ReadSecret(fmt.Sprintf("Passphrase of %s: ", file))
+}
+
+// completeSecrets offers hosts for the first argument, its secrets for the second.
+func completeSecrets(c *ucli.Context) {
+	f, err := cli.LoadFleet(c)
+	if err != nil {
+		return
+	}
+	switch c.NArg() {
+	case 0:
+		cli.CompleteHosts(false)(c)
+	case 1:
+		entries, _ := secrets.Store{Root: f.Root}.List(c.Args().First())
+		for _, e := range entries {
+			fmt.Fprintln(c.App.Writer, e.Name)
+		}
+	}
+}

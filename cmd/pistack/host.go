@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"pistack/compose"
+	"pistack/internal/cli"
+	"pistack/internal/fleet"
+	"pistack/internal/generate"
+)
+
+// openHosts reads the fleet and loads the hosts that the arguments select.
+// Close the workspace after use.
+func openHosts(c *ucli.Context) (*generate.Workspace, []generate.Result, error) {
+	f, err := cli.LoadFleet(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	hosts, err := f.Select(c.Args().Slice())
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := generate.Open(c.Context, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	results, err := loadAll(c, w, hosts)
+	if err != nil {
+		w.Close()
+		return nil, nil, err
+	}
+	return w, results, nil
+}
+
+func loadAll(c *ucli.Context, w *generate.Workspace, hosts []fleet.Host) ([]generate.Result, error) {
+	var results []generate.Result
+	for _, h := range hosts {
+		r, err := w.Host(c.Context, h)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, r)
+	}
+	return results, nil
+}
+
+// findingsOf joins the findings of hosts; a stack that two hosts share is
+// reported once.
+func findingsOf(results []generate.Result) []compose.Finding {
+	var all []compose.Finding
+	for _, r := range results {
+		all = append(all, r.Findings...)
+	}
+	return compose.SortFindings(all)
+}
+
+func printFindings(w io.Writer, findings []compose.Finding) {
+	for _, f := range findings {
+		fmt.Fprintln(w, f)
+		if f.Fix != "" {
+			fmt.Fprintf(w, "  hint: %s\n", f.Fix)
+		}
+	}
+}
+
+// refuseErrors ends a command that needs hosts without errors.
+func refuseErrors(c *ucli.Context, results []generate.Result, nothing string) error {
+	var errors []compose.Finding
+	for _, f := range findingsOf(results) {
+		if f.Severity == compose.Error {
+			errors = append(errors, f)
+		}
+	}
+	if len(errors) == 0 {
+		return nil
+	}
+	printFindings(c.App.ErrWriter, errors)
+	return fmt.Errorf("%s in the stacks; %s", count(len(errors), "error"), nothing)
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

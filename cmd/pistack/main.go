@@ -1,0 +1,26 @@
+// Command pistack runs a fleet of Raspberry Pis from one Git repository: it
+// checks their Compose stacks, generates their NixOS modules, and deploys.
+package main
+
+import (
+	"os"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"pistack/internal/cli"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	return cli.Main(&ucli.App{
+		Name:  "pistack",
+		Usage: "Compose stacks on a fleet of NixOS machines, from one Git repository",
+		Description: `Plain Compose files and encrypted secrets go in, generated NixOS modules come
+out, nixos-rebuild deploys them. Work in this order: pisec add, pistack check,
+pistack generate, git commit, pistack deploy.
+
+` + cli.ExitHelp,
+		Commands: []*ucli.Command{checkCommand(), generateCommand(), deployCommand()},
+	})
+}
