@@ -1,0 +1,24 @@
+# A virtual or real x86_64 machine that boots by BIOS from its first disk, as most VPS do.
+{ lib, modulesPath, ... }:
+
+{
+  imports = [ (modulesPath + "/profiles/qemu-guest.nix") ];
+
+  boot.loader.grub = {
+    enable = true;
+    device = lib.mkDefault "/dev/vda";
+    configurationLimit = lib.mkDefault 10;
+  };
+
+  boot.initrd.availableKernelModules = [
+    "ahci"
+    "nvme"
+    "sd_mod"
+    "xhci_pci"
+  ];
+
+  fileSystems."/" = {
+    device = "/dev/disk/by-label/NIXOS_SD";
+    fsType = "ext4";
+  };
+}

@@ -1,0 +1,6 @@
+# Raspberry Pi Zero 2 W, with the kernel of nixpkgs. Its half a gigabyte is enough for a small stack.
+{
+  imports = [ ../hardware/raspberry-pi.nix ];
+
+  zramSwap.memoryPercent = 100;
+}

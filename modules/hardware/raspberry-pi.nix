@@ -1,0 +1,40 @@
+# What the boards of the Raspberry Pi share. The file systems and the boot loader are those of the SD
+# image, so that a deployed host boots from the card that its image made.
+{ lib, ... }:
+
+{
+  boot.loader = {
+    grub.enable = false;
+    generic-extlinux-compatible = {
+      enable = true;
+      configurationLimit = lib.mkDefault 10;
+    };
+  };
+
+  boot.initrd.availableKernelModules = [
+    "usb-storage"
+    "usbhid"
+    "vc4"
+  ];
+
+  fileSystems = {
+    "/" = {
+      device = "/dev/disk/by-label/NIXOS_SD";
+      fsType = "ext4";
+      options = [ "noatime" ];
+    };
+    "/boot/firmware" = {
+      device = "/dev/disk/by-label/FIRMWARE";
+      fsType = "vfat";
+      options = lib.mkDefault [
+        "nofail"
+        "noauto"
+      ];
+    };
+  };
+
+  hardware.enableRedistributableFirmware = lib.mkDefault true;
+
+  # Swap in compressed memory: cards wear out, and nothing that was swapped is on a disk.
+  zramSwap.enable = lib.mkDefault true;
+}

@@ -1,0 +1,45 @@
+# Containers of stacks that are no longer this host's go away; their volumes stay.
+{
+  config,
+  lib,
+  pkgs,
+  utils,
+  ...
+}:
+
+let
+  cfg = config.pistack;
+in
+{
+  config = lib.mkIf (cfg.enable && config.virtualisation.docker.enable) {
+    # The projects are arguments, so a change of the set of stacks restarts this unit.
+    systemd.services.pistack-reconcile = {
+      description = "Take down Compose stacks that this host no longer has";
+
+      wantedBy = [ "multi-user.target" ];
+      wants = [ "docker.service" ];
+      after = [ "docker.service" ];
+
+      enableDefaultPath = false;
+      environment = {
+        DOCKER_CONFIG = "/var/empty";
+        LOCALE_ARCHIVE = null;
+        TZDIR = null;
+      };
+
+      serviceConfig = {
+        Type = "oneshot";
+        RemainAfterExit = true;
+        ExecStart = utils.escapeSystemdExecArgs (
+          [
+            pkgs.runtimeShell
+            "${./reconcile.sh}"
+            (lib.getExe config.virtualisation.docker.package)
+          ]
+          ++ lib.naturalSort (lib.mapAttrsToList (_: stack: stack.project) cfg.stacks)
+        );
+        TimeoutStartSec = "5min";
+      };
+    };
+  };
+}

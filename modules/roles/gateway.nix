@@ -1,0 +1,22 @@
+# Hosts that face the internet.
+{ lib, ... }:
+
+{
+  networking.firewall = {
+    allowedTCPPorts = [
+      80
+      443
+    ];
+    # HTTP/3
+    allowedUDPPorts = [ 443 ];
+    logRefusedConnections = lib.mkDefault false;
+  };
+
+  # Nobody here resolves <host>.local.
+  services.avahi.enable = false;
+
+  services.fail2ban.enable = lib.mkDefault true;
+
+  # More half-open connections than the default before the kernel answers with cookies.
+  boot.kernel.sysctl."net.ipv4.tcp_max_syn_backlog" = lib.mkDefault 4096;
+}

@@ -1,0 +1,9 @@
+# Hosts that run the home: a broker that devices talk to, and the panel that people open.
+{
+  networking.firewall.allowedTCPPorts = [
+    # MQTT
+    1883
+    # Home Assistant
+    8123
+  ];
+}

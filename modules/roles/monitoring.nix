@@ -1,0 +1,12 @@
+# Hosts that watch the others.
+{
+  # Grafana
+  networking.firewall.allowedTCPPorts = [ 3001 ];
+
+  # What the host itself measures, for Prometheus on this host only.
+  services.prometheus.exporters.node = {
+    enable = true;
+    listenAddress = "127.0.0.1";
+    enabledCollectors = [ "systemd" ];
+  };
+}
