@@ -1,0 +1,10 @@
+{ lib, ... }:
+
+{
+  imports = lib.optional (builtins.pathExists ./generated) ./generated;
+
+  time.timeZone = "Europe/Berlin";
+
+  # The release that first ran on this host. It stays when the host moves on.
+  system.stateVersion = "26.05";
+}
