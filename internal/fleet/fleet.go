@@ -71,8 +71,9 @@ func Load(root string) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
+	known := choices{stacks: f.Stacks, boards: modulesIn(root, "boards"), roles: modulesIn(root, "roles")}
 	for _, name := range names {
-		h, errs := readHost(root, name, f.Stacks)
+		h, errs := readHost(root, name, known)
 		problems = append(problems, errs...)
 		f.Hosts = append(f.Hosts, h)
 	}
@@ -100,6 +101,16 @@ func (f *Fleet) HostNames() []string {
 		names[i] = h.Name
 	}
 	return names
+}
+
+// modulesIn lists the NixOS modules of modules/<dir>, by name. A fleet whose
+// flake takes them from elsewhere has none.
+func modulesIn(root, dir string) []string {
+	files, _ := filepath.Glob(filepath.Join(root, "modules", dir, "*.nix"))
+	for i, f := range files {
+		files[i] = strings.TrimSuffix(filepath.Base(f), ".nix")
+	}
+	return files
 }
 
 // foldersWith lists the folders of root/dir that hold a file of that name.

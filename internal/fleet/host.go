@@ -85,7 +85,10 @@ func (h Host) PublicKey() (string, error) {
 	return line, nil
 }
 
-func readHost(root, name string, stacks []string) (Host, []error) {
+// choices are the names that a host.toml can use.
+type choices struct{ stacks, boards, roles []string }
+
+func readHost(root, name string, known choices) (Host, []error) {
 	h := Host{Name: name, root: root}
 	var t hostFile
 	doc, problems := readTOML(root, h.File(), &t)
@@ -99,12 +102,12 @@ func readHost(root, name string, stacks []string) (Host, []error) {
 		h.Port = 22
 	}
 	if len(problems) == 0 {
-		problems = h.validate(doc, stacks)
+		problems = h.validate(doc, known)
 	}
 	return h, problems
 }
 
-func (h Host) validate(doc document, stacks []string) []error {
+func (h Host) validate(doc document, known choices) []error {
 	var problems []error
 	wrong := func(key []string, format string, args ...any) {
 		problems = append(problems, doc.problem(key, format, args...))
@@ -126,12 +129,13 @@ func (h Host) validate(doc document, stacks []string) []error {
 	if !userForm.MatchString(h.User) {
 		wrong([]string{"ssh", "user"}, "user %q is not a user name", h.User)
 	}
-	h.validateNames(wrong, stacks)
+	h.validateNames(wrong)
+	h.validateChoices(wrong, known)
 	h.validateEnv(wrong)
 	return problems
 }
 
-func (h Host) validateNames(wrong func([]string, string, ...any), stacks []string) {
+func (h Host) validateNames(wrong func([]string, string, ...any)) {
 	for key, values := range map[string][]string{"roles": h.Roles, "tags": h.Tags, "stacks": h.Stacks} {
 		for i, v := range values {
 			if !plainWord.MatchString(v) {
@@ -145,9 +149,21 @@ func (h Host) validateNames(wrong func([]string, string, ...any), stacks []strin
 	if h.Board != "" && !plainWord.MatchString(h.Board) {
 		wrong([]string{"board"}, "board: %q is not a plain name", h.Board)
 	}
+}
+
+// validateChoices checks names against the folders that they stand for.
+func (h Host) validateChoices(wrong func([]string, string, ...any), known choices) {
 	for _, s := range h.Stacks {
-		if !slices.Contains(stacks, s) {
-			wrong([]string{"stacks"}, "no stack %q: stacks/%s/compose.yaml does not exist%s", s, s, didYouMean(s, stacks))
+		if !slices.Contains(known.stacks, s) {
+			wrong([]string{"stacks"}, "no stack %q: stacks/%s/compose.yaml does not exist%s", s, s, didYouMean(s, known.stacks))
+		}
+	}
+	if len(known.boards) > 0 && !slices.Contains(known.boards, h.Board) {
+		wrong([]string{"board"}, "no board %q: modules/boards has %s", h.Board, strings.Join(known.boards, ", "))
+	}
+	for _, r := range h.Roles {
+		if len(known.roles) > 0 && !slices.Contains(known.roles, r) {
+			wrong([]string{"roles"}, "no role %q: modules/roles has %s", r, strings.Join(known.roles, ", "))
 		}
 	}
 }
