@@ -4,6 +4,7 @@ package cmd_test
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -22,7 +23,8 @@ type lab struct {
 	script string            // testdata/vpi/vpi
 	log    bytes.Buffer      // what deploys, pisec and pistack printed
 	values map[string]string // current value of each secret
-	typed  []string          // every value ever given to pisec
+	typed  []string          // a telling part of every value ever given to pisec
+	traces int               // how many commands were traced
 }
 
 // machine is a virtual Pi that plays a host of the example fleet.
@@ -40,10 +42,13 @@ func newLab(t *testing.T) *lab {
 	work := t.TempDir()
 	l := &lab{work: work, fleet: filepath.Join(work, "fleet"), values: map[string]string{}, script: filepath.Join(repository, "testdata/vpi/vpi")}
 	l.env = append(os.Environ(),
-		"HOME="+work, "XDG_STATE_HOME="+filepath.Join(work, "state"), "VPI_PREFIX=test", "VPI_NET=10.98.0", "VPI="+vpiFolder(),
+		"HOME="+work, "TMPDIR="+filepath.Join(work, "tmp"), "XDG_STATE_HOME="+filepath.Join(work, "state"), "VPI_PREFIX=test", "VPI_NET=10.98.0", "VPI="+vpiFolder(),
 		"PATH="+binaries+":"+os.Getenv("PATH")+":"+filepath.Join(repository, "testdata/vpi"),
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
 		"NIX_CONFIG=experimental-features = nix-command flakes\nsandbox = false\nbuild-users-group =\nsubstitute = false\nwarn-dirty = false")
+	if err := os.Mkdir(filepath.Join(work, "tmp"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	l.copyFleet(t, repository)
 	l.vpi(t, "clean")
 	t.Cleanup(func() { l.vpi(t, "clean") })
@@ -133,6 +138,16 @@ func (l *lab) command(t *testing.T, argv ...string) command {
 	return command{cmd, &l.log}
 }
 
+// traced is a command whose processes leave a record of their arguments and
+// environments in the work folder, where noPlaintext looks.
+func (l *lab) traced(t *testing.T, argv ...string) command {
+	t.Helper()
+	l.traces++
+	c := l.command(t, argv...)
+	record := filepath.Join(l.work, fmt.Sprintf("exec-%d.trace", l.traces))
+	return l.command(t, append([]string{"strace", "-f", "-qq", "-v", "-s", "100000", "-e", "trace=execve", "-e", "signal=none", "-o", record}, c.Args...)...)
+}
+
 func (l *lab) vpi(t *testing.T, args ...string) string {
 	t.Helper()
 	c := l.command(t, append([]string{l.script}, args...)...)
@@ -200,25 +215,26 @@ func (l *lab) app(t *testing.T) string {
 // addSecret types a new random value.
 func (l *lab) addSecret(t *testing.T, m machine, name string) {
 	t.Helper()
-	value := randomValue(t)
-	c := l.command(t, "pisec", "add", "--replace", m.host, name)
+	telling := randomText(t)
+	value := telling + "-$HOME-\"q\""
+	c := l.traced(t, "pisec", "add", "--replace", m.host, name)
 	c.Stdin = strings.NewReader(value)
 	if out, err := c.combined(); err != nil {
 		t.Fatalf("pisec add: %v\n%s", err, out)
 	}
 	l.values[name] = value
-	l.typed = append(l.typed, value)
+	l.typed = append(l.typed, telling)
 }
 
 // tryDeploy generates, commits and deploys, as a person would.
 func (l *lab) tryDeploy(t *testing.T, m machine) (string, error) {
 	t.Helper()
-	if out, err := l.command(t, "pistack", "generate", m.host).combined(); err != nil {
+	if out, err := l.traced(t, "pistack", "generate", m.host).combined(); err != nil {
 		t.Fatalf("pistack generate: %v\n%s", err, out)
 	}
 	l.command(t, "git", "add", "--all").output(t)
 	l.command(t, "git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "--allow-empty", "-m", "deploy").output(t)
-	return l.command(t, l.script, "in", "pistack", "deploy", m.host, "--yes", "--identity-file", filepath.Join(vpiFolder(), "id")).combined()
+	return l.traced(t, l.script, "in", "pistack", "deploy", m.host, "--yes", "--identity-file", filepath.Join(vpiFolder(), "id")).combined()
 }
 
 func (l *lab) deploy(t *testing.T, m machine) string {

@@ -1,0 +1,57 @@
+# What people and CI run. Every target works on a fresh Debian or Ubuntu machine
+# with Go and git; what else it needs, it installs (as root or with sudo).
+
+GO ?= go
+TARGETS = linux/arm64 darwin/amd64 darwin/arm64
+
+.PHONY: help build demo test prepare vet cross unit fuzz nix device record eval clean uninstall
+
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+
+build: ## build both commands into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/pisec ./cmd/pistack
+
+demo: ## show the main job on a virtual Pi
+	testdata/demo
+
+test: prepare vet cross unit nix device ## everything that CI runs
+
+prepare: ## install what the tests need
+	testdata/prepare
+
+vet: ## formatting, go vet, shell scripts
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags device ./cmd
+	testdata/lint-shell
+
+cross: ## everything, tests included, compiles for the other workstations and devices
+	@for t in $(TARGETS); do echo "go vet for $$t"; \
+	  CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) vet ./... || exit 1; done
+
+unit: ## unit tests and scripts over the real binaries
+	$(GO) test -race ./...
+
+FUZZTIME ?= 30s
+fuzz: ## every fuzz target for FUZZTIME
+	testdata/fuzz $(FUZZTIME)
+
+nix: ## Nix files parse, generated values evaluate, recorded units are sound
+	testdata/nixos/check
+
+device: ## deploys to a virtual Pi; needs root
+	testdata/device
+
+record: ## refresh testdata/nixos from a nixpkgs tree: make record NIXPKGS=…
+	testdata/nixos/record
+
+eval: ## evaluate every host and its SD image: make eval NIXPKGS=…
+	testdata/nixos/record --summary
+
+clean: ## remove what was built, and virtual Pis
+	rm -rf bin
+	testdata/vpi/vpi clean
+
+uninstall: clean ## remove the virtual Pis' tree, too
+	testdata/vpi/vpi uninstall
