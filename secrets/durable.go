@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // mkdirDurable makes a folder and its parents; every new name is synced to its
@@ -32,4 +33,32 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// lockDir waits until no other process writes secrets into dir. The kernel
+// releases the lock when the process dies.
+func lockDir(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil {
+		d.Close()
+		return nil, &os.PathError{Op: "flock", Path: dir, Err: err}
+	}
+	return func() { d.Close() }, nil
+}
+
+// removeLeftOvers removes the temporary files of writers of path that were
+// killed. Only call it with the folder locked: they look like those of others.
+func removeLeftOvers(path string) error {
+	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"[0-9]*"))
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, file := range left {
+		problems = append(problems, os.Remove(file))
+	}
+	return errors.Join(problems...)
 }

@@ -51,6 +51,9 @@ func (s Store) Plan(host, name string, value []byte, readers []Reader, replace b
 	if err := errors.Join(CheckName(name), CheckValue(value)); err != nil {
 		return nil, err
 	}
+	if len(readers) == 0 {
+		return nil, errors.New("nobody could read the secret: it has no readers")
+	}
 	if err := s.CheckAbsent(host, name, replace); err != nil {
 		return nil, err
 	}
@@ -90,16 +93,26 @@ func (s Store) exists(file string) (bool, error) {
 }
 
 // Apply writes what Plan made: to a temporary file beside the target, synced,
-// renamed, and the folder synced, so that a crash leaves old or new.
+// renamed, and the folder synced, so that a crash leaves old or new. What a
+// crash left beside it is removed.
 func (s Store) Apply(a *Addition) error {
 	path := s.path(a.File)
-	if err := mkdirDurable(filepath.Dir(path)); err != nil {
+	dir := filepath.Dir(path)
+	if err := mkdirDurable(dir); err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(path, a.ciphertext, 0o644, renameio.WithTempDir(filepath.Dir(path))); err != nil {
+	unlock, err := lockDir(dir)
+	if err != nil {
 		return fmt.Errorf("%s: %w", a.File, err)
 	}
-	return syncDir(filepath.Dir(path))
+	defer unlock()
+	if err := removeLeftOvers(path); err != nil {
+		return fmt.Errorf("%s: %w", a.File, err)
+	}
+	if err := renameio.WriteFile(path, a.ciphertext, 0o644, renameio.WithTempDir(dir)); err != nil {
+		return fmt.Errorf("%s: %w", a.File, err)
+	}
+	return syncDir(dir)
 }
 
 // encrypt makes the armored file and reads its header back before anyone may
