@@ -31,7 +31,7 @@ cross: ## everything, tests included, compiles for the other workstations and de
 	  CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) vet ./... || exit 1; done
 
 unit: ## unit tests and scripts over the real binaries
-	$(GO) test -race ./...
+	testdata/unit
 
 FUZZTIME ?= 30s
 fuzz: ## every fuzz target for FUZZTIME

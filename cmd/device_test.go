@@ -29,6 +29,7 @@ func TestDevice(t *testing.T) {
 		{"deploying again changes nothing", deployAgain},
 		{"a new key recreates its service only", replaceKey},
 		{"a secret that cannot be decrypted keeps the old ones", undecryptable},
+		{"an image that is missing stops nothing, and is tried again", missingImage},
 		{"a reboot brings everything back, secrets first", reboot},
 		{"a secret file has its owner and mode, and is on no disk", fileSecret},
 		{"a changed configuration file recreates its service only", changedFile},
@@ -53,8 +54,8 @@ func firstDeploy(t *testing.T, l *lab) {
 	out := l.deploy(t, chat)
 	wantLine(t, out, `^rpi-box-01: deployed in \d+ s$`)
 	l.wantEnv(t, "OPENAI_KEY")
-	status := l.ssh(t, chat, "systemctl is-active pistack-secrets pistack-chat; systemctl is-system-running")
-	if status != "active\nactive\nrunning" {
+	status := l.ssh(t, chat, "systemctl is-active pistack-secrets; systemctl show -P Result pistack-chat; systemctl is-system-running")
+	if status != "active\nsuccess\nrunning" {
 		t.Fatalf("units: %s", status)
 	}
 }
@@ -105,9 +106,28 @@ func undecryptable(t *testing.T, l *lab) {
 	l.wantEnv(t, "OPENAI_KEY")
 }
 
+// missingImage deploys an image that cannot be had, since nothing leads out of
+// the virtual Pi's network; then it is there, and the same deploy succeeds.
+func missingImage(t *testing.T, l *lab) {
+	before := l.containers(t, chat)
+	file := "stacks/chat/compose.yaml"
+	image := regexp.MustCompile(`apache/tika:\S+`).FindString(string(l.readFleet(t, file)))
+	l.writeFleet(t, file, bytes.Replace(l.readFleet(t, file), []byte(image), []byte("apache/tika:missing"), 1))
+	out := l.failedDeploy(t, chat)
+	wantLine(t, out, `the following units failed: pistack-chat.service`)
+	if after := l.containers(t, chat); after != before {
+		t.Fatalf("containers changed:\n%s\n%s", before, after)
+	}
+	l.ssh(t, chat, "docker tag "+image+" apache/tika:missing")
+	l.deploy(t, chat)
+	if after := l.containers(t, chat); after == before {
+		t.Fatal("the second deploy did not bring the image")
+	}
+}
+
 func reboot(t *testing.T, l *lab) {
 	l.vpi(t, "reboot", chat.number)
-	l.ssh(t, chat, "systemctl is-active --wait --quiet pistack-chat || systemctl start pistack-chat")
+	l.ssh(t, chat, "systemctl start pistack-chat") // waits for the one that the boot started
 	l.wantEnv(t, "OPENAI_KEY")
 	order := l.ssh(t, chat, "systemctl show -P ActiveEnterTimestampMonotonic pistack-secrets.service docker.service")
 	var secrets, docker int

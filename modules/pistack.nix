@@ -9,5 +9,6 @@
     ./pistack/secrets.nix
     ./pistack/stacks.nix
     ./pistack/reconcile.nix
+    ./pistack/shutdown.nix
   ];
 }

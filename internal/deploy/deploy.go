@@ -167,7 +167,7 @@ func rebuildStatus(code int) (message, fix string) {
 	case 2:
 		return "the new system is active, but an activation step failed", "see the lines above; running deploy again is safe"
 	case 4:
-		return "the new system is active, but units failed", "see the lines above; a stack whose reload failed is tried again when it changes, or on the host with: systemctl reload pistack-STACK"
+		return "the new system is active, but units failed", "on the host: systemctl --failed, and journalctl -u UNIT; after correcting the cause, deploy again: it tries every stack anew"
 	case 11:
 		return "another switch is running on the host; nothing was changed", "wait for it to end and deploy again"
 	case 100:

@@ -6,6 +6,7 @@ let
   reservedNames = [
     "reconcile"
     "secrets"
+    "shutdown"
   ];
 
   isStackName = name: builtins.match "[a-z0-9][a-z0-9_-]*" name != null;

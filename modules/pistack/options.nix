@@ -155,8 +155,8 @@ let
           default = "10min";
           example = "30min";
           description = ''
-            How long images may take to arrive and containers to become healthy before a start or a
-            reload counts as failed, a time span of {manpage}`systemd.time(7)`.
+            How long images may take to arrive and containers to become healthy before the stack counts
+            as failed, a time span of {manpage}`systemd.time(7)`.
           '';
         };
       };

@@ -12,7 +12,7 @@ let
 in
 {
   config = lib.mkIf (cfg.enable && config.virtualisation.docker.enable) {
-    # The projects are arguments, so a change of the set of stacks restarts this unit.
+    # Like a stack's unit it does not remain active, so every switch runs it.
     systemd.services.pistack-reconcile = {
       description = "Take down Compose stacks that this host no longer has";
 
@@ -29,7 +29,6 @@ in
 
       serviceConfig = {
         Type = "oneshot";
-        RemainAfterExit = true;
         ExecStart = utils.escapeSystemdExecArgs (
           [
             pkgs.runtimeShell

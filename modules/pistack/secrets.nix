@@ -37,7 +37,7 @@ in
     # At boot this runs before sysinit.target, so before everything that may want a secret, and
     # before dockerd brings back the containers of the last boot. On a switch it is stopped with the
     # units that change, and restarting sysinit-reactivation.target starts it again, which
-    # switch-to-configuration waits for before it reloads any stack.
+    # switch-to-configuration waits for before it starts any stack.
     systemd.services.pistack-secrets = {
       description = "Decrypt the secrets of this host";
 

@@ -1,7 +1,14 @@
-# Stacks: the files of each under /etc/pistack/stacks, and one unit that runs `docker compose`.
+# Stacks: the files of each under /etc/pistack/stacks, and one unit that runs `docker compose up`.
+#
+# The unit does not remain active: it has run, or it has failed. So every switch, and every boot, runs
+# it, by way of multi-user.target. `up` changes nothing where nothing changed, and mends whatever an
+# earlier run could not do: an image that did not arrive, a container that was not healthy. A unit
+# that remained active and were reloaded would be left alone once its new text is in place, although
+# its reload had failed.
 {
   config,
   lib,
+  pkgs,
   utils,
   ...
 }:
@@ -62,10 +69,9 @@ let
 
       # Where the secrets failed to install, the containers stay as they are.
       secretsAreInstalled = utils.escapeSystemdExecArgs [
-        systemctl
-        "is-active"
-        "--quiet"
-        "pistack-secrets.service"
+        pkgs.runtimeShell
+        "-c"
+        "${systemctl} is-active --quiet pistack-secrets.service || { echo 'the secrets are not installed, see journalctl -u pistack-secrets; the containers stay as they are'; exit 1; }"
       ];
       up = utils.escapeSystemdExecArgs (
         compose
@@ -88,8 +94,8 @@ let
       description = "Compose stack ${name}";
 
       wantedBy = [ "multi-user.target" ];
-      # Never Requires= on the secrets: they are stopped and started to change, and the containers
-      # must not be.
+      # Never Requires= on the secrets: they are stopped and started to change, which must not end
+      # an `up` halfway.
       wants = [
         "docker.service"
         "network-online.target"
@@ -102,9 +108,7 @@ let
         "pistack-secrets.service"
       ];
 
-      # Whatever changes, a running stack is reloaded and never stopped: Compose alone decides which
-      # containers it has to replace. So these triggers reload too.
-      reloadIfChanged = true;
+      # An `up` that is still at work with the old files makes room for one with the new.
       restartTriggers = builtins.attrValues (storePaths stack);
 
       enableDefaultPath = false;
@@ -117,16 +121,10 @@ let
 
       serviceConfig = {
         Type = "oneshot";
-        RemainAfterExit = true;
         ExecStart = [
           secretsAreInstalled
           up
         ];
-        ExecReload = [
-          secretsAreInstalled
-          up
-        ];
-        ExecStop = utils.escapeSystemdExecArgs (compose ++ [ "stop" ]);
         TimeoutStartSec = stack.startTimeout;
         # Compose reads the variables of envSecrets.
         LimitCORE = 0;
@@ -138,13 +136,6 @@ in
   config = lib.mkIf cfg.enable {
     environment.etc = lib.mkMerge (lib.mapAttrsToList etcFiles cfg.stacks);
 
-    systemd.services = lib.mkMerge [
-      (lib.mapAttrs' stackService cfg.stacks)
-
-      # A switch stops what changes, reloads, restarts and starts, in this order. A dockerd that it
-      # stopped would be gone, with its socket, while the stacks are reloaded; one that it restarts
-      # is there.
-      (lib.mkIf (cfg.stacks != { }) { docker.stopIfChanged = false; })
-    ];
+    systemd.services = lib.mapAttrs' stackService cfg.stacks;
   };
 }

@@ -1,0 +1,50 @@
+# At shutdown, the containers of every stack are stopped, in the order that Compose knows. What is
+# stopped so does not start with dockerd: at the next boot each stack's unit starts it, after the
+# secrets are there.
+{
+  config,
+  lib,
+  utils,
+  ...
+}:
+
+let
+  cfg = config.pistack;
+
+  stop =
+    stack:
+    "-"
+    + utils.escapeSystemdExecArgs [
+      (lib.getExe config.virtualisation.docker.package)
+      "compose"
+      "--project-name"
+      stack.project
+      "stop"
+    ];
+in
+{
+  config = lib.mkIf (cfg.enable && cfg.stacks != { }) {
+    systemd.services.pistack-shutdown = {
+      description = "Stop the containers of all stacks at shutdown";
+
+      wantedBy = [ "multi-user.target" ];
+      after = [ "docker.service" ];
+      # A restart would stop every container.
+      restartIfChanged = false;
+
+      enableDefaultPath = false;
+      environment = {
+        DOCKER_CONFIG = "/var/empty";
+        LOCALE_ARCHIVE = null;
+        TZDIR = null;
+      };
+
+      serviceConfig = {
+        Type = "oneshot";
+        RemainAfterExit = true;
+        ExecStop = map stop (builtins.attrValues cfg.stacks);
+        TimeoutStopSec = "2min";
+      };
+    };
+  };
+}
