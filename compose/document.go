@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"bytes"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -9,9 +10,10 @@ import (
 // document is one YAML file of a stack, parsed a second time into nodes:
 // compose-go keeps no positions.
 type document struct {
-	file string // relative to the repository's root
-	data []byte
-	root *yaml.Node // the top-level mapping; nil when the file does not parse
+	file   string // relative to the repository's root
+	data   []byte
+	root   *yaml.Node // the top-level mapping; nil when the file does not parse
+	second *yaml.Node // what follows "---"; nil in most files
 }
 
 // position is a place in a document.
@@ -22,11 +24,20 @@ type position struct {
 
 func newDocument(file string, data []byte) document {
 	d := document{file: file, data: data}
-	var n yaml.Node
-	if err := yaml.Unmarshal(data, &n); err == nil && n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
-		d.root = n.Content[0]
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	d.root = decodeNode(decoder)
+	if d.root != nil {
+		d.second = decodeNode(decoder)
 	}
 	return d
+}
+
+func decodeNode(d *yaml.Decoder) *yaml.Node {
+	var n yaml.Node
+	if err := d.Decode(&n); err != nil || n.Kind != yaml.DocumentNode || len(n.Content) == 0 {
+		return nil
+	}
+	return n.Content[0]
 }
 
 func (d document) at(n *yaml.Node) position {
@@ -69,14 +80,32 @@ func child(n *yaml.Node, step string) (key, value *yaml.Node) {
 		}
 	case yaml.SequenceNode:
 		for i, item := range n.Content {
-			name, _, _ := strings.Cut(item.Value, "=")
-			_, source := child(item, "source")
-			if name == step || step == "["+itoa(i)+"]" || step == itoa(i) || (source != nil && source.Value == step) {
+			if step == itoa(i) || step == "["+itoa(i)+"]" || names(item, step) {
 				return item, item
 			}
 		}
 	}
 	return nil, nil
+}
+
+// names tells whether a list item is the one of that name: "NAME=value",
+// "SOURCE:TARGET", or a mapping with that source or path.
+func names(item *yaml.Node, name string) bool {
+	if item.Kind == yaml.ScalarNode {
+		return item.Value == name || strings.HasPrefix(item.Value, name+"=") || strings.HasPrefix(item.Value, name+":")
+	}
+	if item.Kind == yaml.AliasNode {
+		item = item.Alias
+	}
+	if item.Kind != yaml.MappingNode {
+		return false // a list could hold itself
+	}
+	for _, key := range []string{"source", "path"} {
+		if _, value := child(item, key); value != nil && value.Value == name {
+			return true
+		}
+	}
+	return false
 }
 
 // scalars calls visit for every scalar value of the document, keys excepted,
@@ -109,7 +138,22 @@ type documents []document
 // find looks for a path in the file that says it last, since that one wins.
 // When none holds the whole path the deepest place found is returned.
 func (ds documents) find(path ...string) position {
-	best, depth := position{}, -1
+	place, _ := ds.deepest(path)
+	return place
+}
+
+// item is the place of a list item, looked up by what it says: in the merged
+// model it has another index. One that interpolation changed is looked up by
+// index.
+func (ds documents) item(index int, name string, path ...string) position {
+	if place, depth := ds.deepest(append(path, name)); depth == len(path)+1 {
+		return place
+	}
+	return ds.find(append(path, itoa(index))...)
+}
+
+func (ds documents) deepest(path []string) (best position, depth int) {
+	depth = -1
 	for i := len(ds) - 1; i >= 0; i-- {
 		for n := len(path); n > depth && n > 0; n-- {
 			if place, whole := ds[i].find(path[:n]...); whole {
@@ -119,9 +163,9 @@ func (ds documents) find(path ...string) position {
 		}
 	}
 	if depth < 0 && len(ds) > 0 {
-		return position{file: ds[0].file, line: 1, column: 1}
+		return position{file: ds[0].file, line: 1, column: 1}, 0
 	}
-	return best
+	return best, depth
 }
 
 // keysOf lists the keys of a mapping node, in file order.
@@ -134,6 +178,28 @@ func keysOf(n *yaml.Node) []string {
 		keys = append(keys, n.Content[i].Value)
 	}
 	return keys
+}
+
+func onLine(n *yaml.Node, line int) *yaml.Node {
+	if n == nil || n.Kind != yaml.MappingNode && n.Line == line {
+		return n
+	}
+	for _, c := range n.Content {
+		if found := onLine(c, line); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// onLine is the first node that starts on a line of a file, or nil.
+func (ds documents) onLine(file string, line int) *yaml.Node {
+	for _, d := range ds {
+		if d.file == file {
+			return onLine(d.root, line)
+		}
+	}
+	return nil
 }
 
 func serviceNode(d document) *yaml.Node {

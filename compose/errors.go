@@ -12,42 +12,85 @@ import (
 )
 
 var (
-	pathFirst     = regexp.MustCompile(`^validating [^:]+: ([A-Za-z0-9_.\[\]/-]+) (.*)$`)
-	pathInside    = regexp.MustCompile(`(?:interpolating|format for) ([A-Za-z0-9_.\[\]/-]+?)[.:](?:\s|$)`)
-	namedService  = regexp.MustCompile(`service "([^"]+)"`)
-	yamlLineFirst = regexp.MustCompile(`line (\d+)(?:, column (\d+))?: ([^\n]*)$`)
+	failedToParse  = regexp.MustCompile(`^failed to parse (\S+): (?s:(.*))$`)
+	constructError = regexp.MustCompile(`^(?:yaml: )?construct errors:\s+line \d+: `) // its line is always 1
+	inConstruct    = regexp.MustCompile(`^(while .+?) at line (\d+)(?:, column (\d+))?: (?:line \d+(?:, column \d+)?: )?(.*)$`)
+	atLine         = regexp.MustCompile(`^line (\d+)(?:, column (\d+))?: (.*)$`)
+
+	validating   = regexp.MustCompile(`^validating (\S+): (\S*) (.*)$`)
+	additional   = regexp.MustCompile(`^additional properties (.*) not allowed$`)
+	pathFirst    = regexp.MustCompile(`^([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_\[\]/-]+)+): `)
+	pathInside   = regexp.MustCompile(`(?:interpolating|format for|key in) ([A-Za-z0-9_.\[\]/-]+?)[.:](?:\s|$)`)
+	namedService = regexp.MustCompile(`service "([^"]+)"`)
 )
 
-// modelFinding turns an error of compose-go, which has no position, into a
-// finding at the place that its text names.
-func modelFinding(docs documents, err error) Finding {
-	text := withoutTokens(strings.TrimSuffix(strings.TrimSpace(err.Error()), ": invalid compose project"))
-	if strings.Contains(text, "yaml: ") {
-		return yamlFinding(docs, text)
+// modelFindings turns an error of compose-go, which has no position, into
+// findings at the places that its text names.
+func modelFindings(docs documents, err error) []Finding {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []Finding
+		for _, e := range joined.Unwrap() {
+			all = append(all, modelFindings(docs, e)...)
+		}
+		return all
 	}
-	f := Finding{Code: CodeModel, Severity: Error, Message: text}
+	text := withoutTokens(strings.TrimSuffix(strings.TrimSpace(err.Error()), ": invalid compose project"))
+	if m := failedToParse.FindStringSubmatch(text); m != nil {
+		return []Finding{syntaxFinding(docs, m[1], m[2])}
+	}
+	if m := validating.FindStringSubmatch(text); m != nil {
+		return schemaFindings(docs, strings.FieldsFunc(m[2], isDot), m[3])
+	}
+	f := Finding{Code: CodeModel, Severity: Error, Message: strings.Join(strings.Fields(text), " ")}
+	if strings.Contains(text, errOtherFile.Error()) {
+		f.Code, f.Message = CodeUnsupported, errOtherFile.Error()
+	}
 	var path []string
 	if m := pathFirst.FindStringSubmatch(text); m != nil {
 		path = strings.Split(m[1], ".")
-		f.Message = schemaMessage(path, m[2])
 	} else if m := pathInside.FindStringSubmatch(text); m != nil {
 		path = strings.Split(m[1], ".")
-		f.Message = strings.Join(strings.Fields(text), " ")
 	} else if m := namedService.FindStringSubmatch(text); m != nil {
 		path = []string{"services", m[1]}
 	}
-	p := docs.find(path...)
+	return []Finding{f.at(docs.find(path...))}
+}
+
+func isDot(r rune) bool { return r == '.' }
+
+func (f Finding) at(p position) Finding {
 	f.File, f.Line, f.Column = p.file, p.line, p.column
 	return f
 }
 
-// schemaMessage says "false schema" in words, with the nearest valid key.
-func schemaMessage(path []string, problem string) string {
-	if problem != "false schema" {
-		return strings.Join(path, ".") + " " + problem
+// schemaFindings says what the schema found wrong at a path. Unknown keys come
+// several at once, or one as "false schema"; each gets its nearest valid key.
+func schemaFindings(docs documents, path []string, problem string) []Finding {
+	var unknown []string
+	where := path
+	switch m := additional.FindStringSubmatch(problem); {
+	case m != nil:
+		for _, quoted := range strings.Split(m[1], ", ") {
+			unknown = append(unknown, strings.Trim(quoted, "'"))
+		}
+	case problem == "false schema" && len(path) > 0:
+		where, unknown = path[:len(path)-1], path[len(path)-1:]
+	default:
+		f := Finding{Code: CodeModel, Severity: Error, Message: strings.TrimSpace(strings.Join(path, ".") + " " + problem)}
+		return []Finding{f.at(docs.find(path...))}
 	}
-	key := path[len(path)-1]
-	where := strings.Join(path[:len(path)-1], ".")
+	var findings []Finding
+	for _, key := range unknown {
+		full := append(slices.Clone(where), key)
+		f := Finding{Code: CodeModel, Severity: Error, Message: unknownKey(full)}
+		findings = append(findings, f.at(docs.find(full...)))
+	}
+	return findings
+}
+
+// unknownKey says that a path ends in a key that Compose does not know.
+func unknownKey(path []string) string {
+	key, where := path[len(path)-1], strings.Join(path[:len(path)-1], ".")
 	if where == "" {
 		where = "the file"
 	}
@@ -68,8 +111,8 @@ func knownKeys(path []string) []string {
 
 func yamlKeys(t reflect.Type) []string {
 	var keys []string
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+	for _, field := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		if name != "" && name != "-" {
 			keys = append(keys, name)
 		}
@@ -105,27 +148,27 @@ func likeness(a, b string) float64 {
 	return 2 * float64(common) / float64(len(a)+len(b))
 }
 
-// yamlFinding places an error of the YAML parser, which knows the line.
-func yamlFinding(docs documents, text string) Finding {
-	f := Finding{File: docs[0].file, Line: 1, Column: 1, Code: CodeSyntax, Severity: Error}
-	for _, d := range docs {
-		if d.root == nil || strings.Contains(text, baseName(d.file)) {
-			f.File = d.file
-			break
-		}
+// syntaxFinding places an error of the YAML parser, which knows the line.
+func syntaxFinding(docs documents, file, text string) Finding {
+	f := Finding{File: file, Line: 1, Column: 1, Code: CodeSyntax, Severity: Error}
+	text = strings.TrimPrefix(constructError.ReplaceAllString(text, ""), "yaml: ")
+	line, column := "", ""
+	if m := inConstruct.FindStringSubmatch(text); m != nil {
+		line, column, f.Message = m[2], m[3], m[4]+" "+m[1]
+	} else if m := atLine.FindStringSubmatch(text); m != nil {
+		line, column, f.Message = m[1], m[2], m[3]
+	} else {
+		f.Message = strings.Join(strings.Fields(text), " ")
 	}
-	last := text[strings.LastIndex(text, "yaml: ")+len("yaml: "):]
-	f.Message = strings.Join(strings.Fields(last), " ")
-	if m := yamlLineFirst.FindStringSubmatch(last); m != nil {
-		f.Line, _ = strconv.Atoi(m[1])
-		if column, err := strconv.Atoi(m[2]); err == nil {
-			f.Column = column
-		}
-		f.Message = m[3]
+	if n, err := strconv.Atoi(line); err == nil {
+		f.Line = n
+	}
+	if n, err := strconv.Atoi(column); err == nil {
+		f.Column = n
+	} else if n := docs.onLine(file, f.Line); n != nil {
+		f.Column = n.Column
 	}
 	return f
 }
-
-func baseName(file string) string { return file[strings.LastIndexByte(file, '/')+1:] }
 
 func itoa(i int) string { return strconv.Itoa(i) }

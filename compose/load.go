@@ -30,7 +30,7 @@ func Load(ctx context.Context, src Source) (*Stack, []Finding) {
 		envSecrets: map[string]bool{},
 	}
 	for _, step := range []func(context.Context){
-		l.read, l.refuseUnsupported, l.resolve, l.model, l.secretUses, l.services,
+		l.read, l.refuseUnsupported, l.resolve, l.model, l.refuseInModel, l.secretUses, l.services,
 	} {
 		step(ctx)
 		if HasErrors(l.findings) {
@@ -77,7 +77,12 @@ func (l *loading) read(context.Context) {
 			l.report(position{file: file}, CodeRead, Error, err.Error(), "")
 			continue
 		}
-		l.docs = append(l.docs, newDocument(file, data))
+		d := newDocument(file, data)
+		if problem := d.excess(); problem != "" {
+			l.report(position{file, 1, 1}, CodeSyntax, Error, problem, "split the stack")
+			continue
+		}
+		l.docs = append(l.docs, d)
 		l.stack.ComposeFiles = append(l.stack.ComposeFiles, name)
 		l.files[name] = true
 	}
@@ -89,11 +94,27 @@ func (l *loading) resolve(context.Context) {
 	l.checkVariables()
 }
 
+// attempts is how often a model with an error is loaded: compose-go reports one
+// error of several, whichever its maps give first.
+const attempts = 64
+
 // model loads the files with compose-go, from memory and with our environment.
 func (l *loading) model(ctx context.Context) {
+	for range attempts {
+		err := l.loadModel(ctx)
+		if err == nil {
+			return
+		}
+		l.findings = append(l.findings, modelFindings(l.docs, err)...)
+		if failedToParse.MatchString(err.Error()) {
+			return // the parser always meets the same error first
+		}
+	}
+}
+
+func (l *loading) loadModel(ctx context.Context) error {
 	details := types.ConfigDetails{
-		// Nothing is read relative to it: see refuseUnsupported.
-		WorkingDir:  "/" + l.src.Dir(),
+		WorkingDir:  "/" + l.src.Dir(), // nothing is read relative to it
 		Environment: maps.Clone(l.env),
 	}
 	for _, d := range l.docs {
@@ -104,17 +125,40 @@ func (l *loading) model(ctx context.Context) {
 		o.ResolvePaths = false
 		o.SkipResolveEnvironment = true
 		o.SkipResolveLabels = true
+		o.Profiles = l.profiles()
+		o.ResourceLoaders = []loader.ResourceLoader{noFiles{}}
 	}
 	dict, err := loader.LoadModelWithContext(ctx, details, options)
-	if err == nil {
-		l.dict = dict
-		opts := loader.ToOptions(&details, []func(*loader.Options){options})
-		l.project, err = loader.ModelToProject(dict, opts, details)
-	}
 	if err != nil {
-		l.findings = append(l.findings, modelFinding(l.docs, err))
+		return err
 	}
+	l.dict = dict
+	opts := loader.ToOptions(&details, []func(*loader.Options){options})
+	l.project, err = loader.ModelToProject(dict, opts, details)
+	return err
 }
+
+// profiles are those that Compose enables by itself, from its variable.
+func (l *loading) profiles() []string {
+	var enabled []string
+	for name := range strings.SplitSeq(l.env["COMPOSE_PROFILES"], ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			enabled = append(enabled, name)
+		}
+	}
+	return enabled
+}
+
+// noFiles is a loader.ResourceLoader that keeps compose-go from opening files:
+// refuseUnsupported sees an include that is written out, this one also those
+// that come with a YAML merge.
+type noFiles struct{}
+
+var errOtherFile = errors.New("include, and extends from another file, do not work yet")
+
+func (noFiles) Accept(string) bool                           { return true }
+func (noFiles) Load(context.Context, string) (string, error) { return "", errOtherFile }
+func (noFiles) Dir(string) string                            { return "" }
 
 // services fills in what the device has to know of each enabled service.
 func (l *loading) services(context.Context) {
@@ -167,26 +211,40 @@ func plain(err error) error {
 // compose-go would read files beside those in memory.
 func (l *loading) refuseUnsupported(context.Context) {
 	for _, d := range l.docs {
+		if d.second != nil {
+			l.report(d.at(d.second), CodeUnsupported, Error, "a second YAML document in one file does not work yet", "write both into one, without ---")
+		}
 		if key, _ := child(d.root, "include"); key != nil {
 			l.report(d.at(key), CodeUnsupported, Error, "include does not work yet", "write the included services into this file")
 		}
 		for _, name := range keysOf(serviceNode(d)) {
-			l.refuseInService(d, name)
+			_, service := child(serviceNode(d), name)
+			_, extends := child(service, "extends")
+			if key, _ := child(extends, "file"); key != nil {
+				l.report(d.at(key), CodeUnsupported, Error, "extends from another file does not work yet", "extend a service of this file, or use a YAML anchor")
+			}
 		}
 	}
 }
 
-func (l *loading) refuseInService(d document, name string) {
-	_, service := child(serviceNode(d), name)
-	_, extends := child(service, "extends")
-	if key, _ := child(extends, "file"); key != nil {
-		l.report(d.at(key), CodeUnsupported, Error, "extends from another file does not work yet", "extend a service of this file, or use a YAML anchor")
+// refuseInModel names what this version does not bring to the device yet,
+// wherever in the files it comes from.
+func (l *loading) refuseInModel(context.Context) {
+	if jobs, _ := l.dict["jobs"].(map[string]any); len(jobs) > 0 {
+		l.report(l.docs.find("jobs"), CodeUnsupported, Error, "jobs do not work yet", "make it a service")
 	}
-	if key, _ := child(service, "build"); key != nil {
-		l.report(d.at(key), CodeUnsupported, Error, fmt.Sprintf("service %s: build does not work yet", name), "build and push the image, and name it with image")
-	}
-	if key, _ := child(service, "label_file"); key != nil {
-		l.report(d.at(key), CodeUnsupported, Error, fmt.Sprintf("service %s: label_file does not work yet", name), "write the labels under labels")
+	services, _ := l.dict["services"].(map[string]any)
+	for name, config := range services {
+		config, _ := config.(map[string]any)
+		for key, fix := range map[string]string{
+			"build":      "build and push the image, and name it with image",
+			"label_file": "write the labels under labels",
+			"pre_start":  "make it a service that this one depends on",
+		} {
+			if _, used := config[key]; used {
+				l.report(l.docs.find("services", name, key), CodeUnsupported, Error, fmt.Sprintf("service %s: %s does not work yet", name, key), fix)
+			}
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ func (l *loading) volumes(config types.ServiceConfig, in *inputs) []StateBind {
 		if v.Type != types.VolumeTypeBind {
 			continue
 		}
-		place := l.docs.find("services", config.Name, "volumes", itoa(i))
+		place := l.docs.item(i, v.Source, "services", config.Name, "volumes")
 		if strings.HasPrefix(v.Source, "~") {
 			l.report(place, CodePath, Error, fmt.Sprintf("service %s mounts %s: the device has no such home folder", config.Name, v.Source),
 				"use a named volume, an absolute path, or a path below the stack's folder")
@@ -48,6 +48,10 @@ func (l *loading) configs(config types.ServiceConfig, in *inputs) {
 		switch {
 		case c.Content != "":
 			in.inline(use.Source, c.Content)
+		case c.Environment != "":
+			if _, defined := l.env[c.Environment]; !defined {
+				l.undefined(l.docs.find("configs", use.Source, "environment"), c.Environment)
+			}
 		case c.File != "" && isRelative(c.File):
 			if rel, ok := l.inside(place, config.Name, c.File); ok {
 				l.takeRequired(place, rel, in)
@@ -60,7 +64,7 @@ func (l *loading) configs(config types.ServiceConfig, in *inputs) {
 // in them, since Compose interpolates those too.
 func (l *loading) envFiles(config types.ServiceConfig, in *inputs) {
 	for i, e := range config.EnvFiles {
-		place := l.docs.find("services", config.Name, "env_file", itoa(i))
+		place := l.docs.item(i, e.Path, "services", config.Name, "env_file")
 		if !isRelative(e.Path) {
 			l.report(place, CodePath, Error, fmt.Sprintf("env_file %s is not below the stack's folder", e.Path), "")
 			continue
@@ -81,17 +85,17 @@ func (l *loading) envFiles(config types.ServiceConfig, in *inputs) {
 }
 
 func (l *loading) envFileVariables(file, text string, in *inputs) {
+	if tooManyReferences(text) {
+		l.report(position{file, 1, 1}, CodeSyntax, Error, manyReferences, "")
+		return
+	}
 	for i, line := range strings.Split(text, "\n") {
 		if strings.HasPrefix(strings.TrimSpace(line), "#") {
 			continue
 		}
-		for _, v := range referred(line) {
-			if version, secret := l.src.Secrets[v.Name]; secret {
-				l.envSecrets[v.Name] = true
-				in.secret(v.Name, version)
-			}
+		for _, name := range l.checkScalar(document{file: file}, &yaml.Node{Value: line, Line: i + 1, Column: 1}) {
+			in.secret(name, l.src.Secrets[name])
 		}
-		l.checkScalar(document{file: file}, &yaml.Node{Value: line, Line: i + 1, Column: 1})
 	}
 }
 

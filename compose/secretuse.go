@@ -15,6 +15,7 @@ import (
 // where they may, or anywhere else, where they would leak.
 func (l *loading) secretUses(context.Context) {
 	l.uses = map[string][]string{}
+	l.nameListItems()
 	walkTokens(l.dict, nil, func(path, names []string) {
 		for _, name := range names {
 			l.secretUse(path, name)
@@ -22,6 +23,29 @@ func (l *loading) secretUses(context.Context) {
 	})
 	l.unsetEnvironment()
 	l.fileSecrets()
+}
+
+// nameListItems turns "environment" and "labels" in list form into mappings, so
+// that both forms look the same.
+func (l *loading) nameListItems() {
+	services, _ := l.dict["services"].(map[string]any)
+	for _, config := range services {
+		config, _ := config.(map[string]any)
+		for _, key := range []string{"environment", "labels"} {
+			list, ok := config[key].([]any)
+			if !ok {
+				continue
+			}
+			named := map[string]any{}
+			for _, item := range list {
+				name, value, assigned := strings.Cut(fmt.Sprint(item), "=")
+				if named[name] = any(value); !assigned {
+					named[name] = nil
+				}
+			}
+			config[key] = named
+		}
+	}
 }
 
 func (l *loading) secretUse(path []string, name string) {

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/compose-spec/compose-go/v2/consts"
 )
 
 // A token stands in for a secret's value while a stack is loaded. It carries
@@ -31,7 +33,8 @@ func withoutTokens(text string) string {
 }
 
 // walkTokens calls visit for every string of a loaded model that holds tokens,
-// with the path of keys that leads to it.
+// with the path of keys that leads to it. It leaves out extensions ("x-…"),
+// which compose-go has set aside: no container sees them.
 func walkTokens(model any, path []string, visit func(path []string, names []string)) {
 	switch v := model.(type) {
 	case string:
@@ -40,6 +43,9 @@ func walkTokens(model any, path []string, visit func(path []string, names []stri
 		}
 	case map[string]any:
 		for key, value := range v {
+			if key == consts.Extensions {
+				continue
+			}
 			walkTokens(value, append(path, key), visit)
 			if names := tokensIn(key); len(names) > 0 {
 				visit(slices.Clone(path), names)

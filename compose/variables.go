@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
-	"github.com/compose-spec/compose-go/v2/template"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -24,18 +22,40 @@ func (l *loading) variables() {
 	case err == nil:
 		l.stack.EnvFiles = append(l.stack.EnvFiles, ".env")
 		l.files[".env"] = true
+		if tooManyReferences(string(data)) {
+			l.report(position{file: file, line: 1, column: 1}, CodeSyntax, Error, manyReferences, "")
+			return
+		}
 		parsed, err := dotenv.ParseWithLookup(bytes.NewReader(data), func(string) (string, bool) { return "", false })
 		if err != nil {
 			// The parser quotes the line, which may hold what should be a secret.
 			l.report(position{file: file}, CodeSyntax, Error, "is not a valid env file", "write one NAME=value a line")
 		}
 		maps.Copy(l.env, parsed)
+		l.checkEnvFile(file, string(data))
 	case !errors.Is(err, fs.ErrNotExist):
 		l.report(position{file: file}, CodeRead, Error, err.Error(), "")
 	}
 	maps.Copy(l.env, l.src.Env)
+	l.env["COMPOSE_PROJECT_NAME"] = l.src.Stack // Compose sets it, whatever the files say
 	for name, version := range l.src.Secrets {
 		l.env[name] = token(name, version)
+	}
+}
+
+// checkEnvFile reports references of .env to what .env itself does not define:
+// Compose reads it first, before the host's variables and its secrets.
+func (l *loading) checkEnvFile(file, text string) {
+	for i, line := range strings.Split(text, "\n") {
+		name, value, assigned := strings.Cut(strings.TrimSpace(line), "=")
+		if !assigned || strings.HasPrefix(name, "#") || strings.HasPrefix(value, "'") {
+			continue // a comment, or a value that Compose takes literally
+		}
+		undefined, _ := l.lookUp(value)
+		for _, missing := range undefined {
+			l.report(position{file, i + 1, 1}, CodeUndefined, Error, fmt.Sprintf("variable %s is not defined in this file", missing),
+				"define it above, write $$ for a dollar sign, or refer to it in compose.yaml, where the host's variables and secrets are known")
+		}
 	}
 }
 
@@ -47,54 +67,40 @@ func (l *loading) checkVariables() {
 	}
 }
 
-func (l *loading) checkScalar(d document, n *yaml.Node) {
-	for _, name := range l.undefinedIn(n.Value) {
+func (l *loading) checkScalar(d document, n *yaml.Node) (secrets []string) {
+	undefined, secrets := l.lookUp(n.Value)
+	for _, name := range undefined {
 		l.undefined(d.at(n), name)
 	}
+	for _, name := range secrets {
+		l.envSecrets[name] = true
+	}
+	return secrets
 }
 
-// undefinedIn lists the variables of a text that would become empty by
-// accident. It looks into the defaults that apply, as interpolation does.
-func (l *loading) undefinedIn(text string) []string {
-	var names []string
-	for _, v := range referred(text) {
-		if _, secret := l.src.Secrets[v.Name]; secret {
-			l.envSecrets[v.Name] = true
+// lookUp lists the variables of a text that would become empty by accident, and
+// the secrets that it refers to. It looks into a default only where that applies,
+// as interpolation does.
+func (l *loading) lookUp(text string) (undefined, secrets []string) {
+	for _, r := range references(text) {
+		value, defined := l.env[r.name]
+		if _, secret := l.src.Secrets[r.name]; secret {
+			secrets = append(secrets, r.name)
 		}
-		_, defined := l.env[v.Name]
-		switch {
-		case defined:
-			names = append(names, l.undefinedIn(v.PresenceValue)...)
-		case v.DefaultValue != "":
-			names = append(names, l.undefinedIn(v.DefaultValue)...)
-		case !hasDefault(text, v.Name):
-			names = append(names, v.Name)
+		if r.optional() {
+			if r.usesWord(value, defined) {
+				u, s := l.lookUp(r.word)
+				undefined, secrets = append(undefined, u...), append(secrets, s...)
+			}
+		} else if !defined {
+			undefined = append(undefined, r.name)
 		}
 	}
-	return names
+	return undefined, secrets
 }
 
 func (l *loading) undefined(p position, name string) {
 	l.report(p, CodeUndefined, Error, fmt.Sprintf("variable %s is not defined", name), fmt.Sprintf(
 		"if it is a secret: pisec add %s %s; if not: set it in %s/.env or under [env] in hosts/%s/host.toml",
 		l.src.Host, name, l.src.Dir(), l.src.Host))
-}
-
-// referred lists the variables of a scalar, sorted by name.
-func referred(text string) []template.Variable {
-	found := template.ExtractVariables(map[string]any{"": text}, template.DefaultPattern)
-	return slices.SortedFunc(maps.Values(found), func(a, b template.Variable) int {
-		return strings.Compare(a.Name, b.Name)
-	})
-}
-
-// hasDefault tells whether a variable has an empty default ("${X:-}", "${X-}"):
-// the library reports that like no default at all.
-func hasDefault(text, name string) bool {
-	for _, form := range []string{":-", "-", ":+", "+"} {
-		if strings.Contains(text, "${"+name+form) {
-			return true
-		}
-	}
-	return false
 }

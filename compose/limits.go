@@ -1,0 +1,61 @@
+package compose
+
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Limits of a Compose file. Real ones stay far below; compose-go's time grows
+// with the square of these, or faster.
+const (
+	maxValues = 10_000 // keys and values, those behind aliases counted each time
+	maxDepth  = 64     // levels of nesting
+)
+
+// excess tells what makes a document too large to load, or nothing.
+func (d document) excess() string {
+	m := measure{values: map[*yaml.Node]int{}}
+	switch total := m.of(d.root, 0); {
+	case m.deep:
+		return fmt.Sprintf("is nested more than %d levels deep", maxDepth)
+	case total > maxValues:
+		return fmt.Sprintf("has more than %d keys and values, with what its aliases stand for", maxValues)
+	}
+	work := 0
+	d.scalars(func(n *yaml.Node) { work += referenceWork(n.Value) })
+	if work > maxReferenceWork {
+		return manyReferences
+	}
+	return ""
+}
+
+// measure counts what a document comes to when its aliases are followed. Each
+// node is visited once.
+type measure struct {
+	values map[*yaml.Node]int // of nodes already counted; 0 while that is under way
+	deep   bool
+}
+
+func (m *measure) of(n *yaml.Node, depth int) int {
+	if n == nil {
+		return 0
+	}
+	if total, known := m.values[n]; known {
+		return total
+	}
+	if depth > maxDepth {
+		m.deep = true
+		return 0
+	}
+	m.values[n] = 0
+	total := 1
+	if n.Kind == yaml.AliasNode {
+		total = m.of(n.Alias, depth+1)
+	}
+	for _, c := range n.Content {
+		total = min(total+m.of(c, depth+1), maxValues+1)
+	}
+	m.values[n] = total
+	return total
+}
