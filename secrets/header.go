@@ -3,6 +3,7 @@ package secrets
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -51,7 +52,7 @@ func ReadHeader(r io.Reader) (Header, error) {
 // readStanzas lists a header's stanzas by offering age an identity that takes
 // note of them and opens none.
 func readStanzas(r io.Reader) ([]*age.Stanza, error) {
-	var seen stanzaRecorder
+	var seen recorder
 	_, err := age.Decrypt(armor.NewReader(r), &seen)
 	var noMatch *age.NoIdentityMatchError
 	if !errors.As(err, &noMatch) {
@@ -60,11 +61,22 @@ func readStanzas(r io.Reader) ([]*age.Stanza, error) {
 	return seen.stanzas, nil
 }
 
-// stanzaRecorder is an age.Identity that records the stanzas it is shown.
-type stanzaRecorder struct{ stanzas []*age.Stanza }
+// recorder is an age.Identity that takes note of the stanzas it is shown and
+// lets other identities open them. It is given to age alone: age tries native
+// identities first, whatever their order, and stops at the one that fits.
+type recorder struct {
+	identities []age.Identity
+	stanzas    []*age.Stanza
+}
 
-func (r *stanzaRecorder) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+func (r *recorder) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	r.stanzas = stanzas
+	for _, id := range r.identities {
+		key, err := id.Unwrap(stanzas)
+		if !errors.Is(err, age.ErrIncorrectIdentity) {
+			return key, err
+		}
+	}
 	return nil, age.ErrIncorrectIdentity
 }
 
@@ -78,9 +90,8 @@ type Opened struct {
 // has verified the header's MAC before the payload is read. The error never
 // carries bytes of the value.
 func Open(ciphertext []byte, identities ...age.Identity) (Opened, error) {
-	var seen stanzaRecorder
-	all := append([]age.Identity{&seen}, identities...)
-	plain, err := age.Decrypt(armor.NewReader(bytes.NewReader(ciphertext)), all...)
+	seen := recorder{identities: identities}
+	plain, err := age.Decrypt(armor.NewReader(bytes.NewReader(ciphertext)), &seen)
 	if err != nil {
 		return Opened{}, openError(err)
 	}
@@ -106,32 +117,42 @@ func openError(err error) error {
 	if errors.As(err, &noMatch) {
 		return ErrNotAReader
 	}
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused // of an identity: the file was not even tried
+	}
 	return errors.New("is not an age file, or its header is damaged")
 }
 
 // ErrNotAReader says that none of the given keys is among a file's readers.
 var ErrNotAReader = errors.New("none of the given keys can read it")
 
-// readBounded reads a regular file of at most max bytes.
-func readBounded(path string, max int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
+// readSecret reads a secret's file: a regular one, of bounded size. A pipe or a
+// device in its place is refused before it is opened, which could block.
+func readSecret(path string) ([]byte, error) {
+	info, err := os.Lstat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("is not a regular file")
 	}
+	return readBounded(path, maxFile)
+}
+
+// readBounded reads a file of at most max bytes.
+func readBounded(path string, max int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, max+1))
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(data)) > max {
-		return nil, errors.New("is larger than a secret can be")
+		return nil, fmt.Errorf("is larger than %d bytes", max)
 	}
 	return data, nil
 }

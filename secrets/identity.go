@@ -7,6 +7,7 @@ import (
 
 	"filippo.io/age"
 	"filippo.io/age/agessh"
+	"filippo.io/age/armor"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -25,7 +26,7 @@ func LoadIdentity(file string, ask Passphrase) ([]age.Identity, error) {
 		return nil, &Error{Message: fmt.Sprintf("identity %s: %v", file, fileReason(err)), Fix: "name a private key with --identity FILE or PISEC_IDENTITY"}
 	}
 	defer clear(data)
-	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("-----BEGIN ")) {
+	if start := bytes.TrimSpace(data); bytes.HasPrefix(start, []byte("-----BEGIN ")) && !bytes.HasPrefix(start, []byte(armor.Header)) {
 		return sshIdentity(file, data, ask)
 	}
 	identities, err := age.ParseIdentities(bytes.NewReader(data))
@@ -41,8 +42,8 @@ func sshIdentity(file string, pem []byte, ask Passphrase) ([]age.Identity, error
 	id, err := agessh.ParseIdentity(pem)
 	var locked *ssh.PassphraseMissingError
 	switch {
-	case errors.As(err, &locked) && locked.PublicKey != nil:
-		id, err = agessh.NewEncryptedSSHIdentity(locked.PublicKey, pem, func() ([]byte, error) { return ask(file) })
+	case errors.As(err, &locked) && locked.PublicKey != nil && locked.PublicKey.Type() == ssh.KeyAlgoED25519:
+		id, err = newLocked(file, locked.PublicKey, pem, ask)
 	case err == nil:
 		if _, ok := id.(*agessh.Ed25519Identity); !ok {
 			err = errors.New("wrong type")
@@ -55,6 +56,28 @@ func sshIdentity(file string, pem []byte, ask Passphrase) ([]age.Identity, error
 	return []age.Identity{id}, nil
 }
 
+// lockedIdentity is an ssh key with a passphrase.
+type lockedIdentity struct {
+	*agessh.EncryptedSSHIdentity
+	file string
+}
+
+func newLocked(file string, key ssh.PublicKey, pem []byte, ask Passphrase) (age.Identity, error) {
+	pem = bytes.Clone(pem) // kept until the key is needed; it is encrypted
+	id, err := agessh.NewEncryptedSSHIdentity(key, pem, func() ([]byte, error) { return ask(file) })
+	return lockedIdentity{id, file}, err
+}
+
+// Unwrap says of a key that could not be unlocked that it is the key's fault,
+// not the file's.
+func (l lockedIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	key, err := l.EncryptedSSHIdentity.Unwrap(stanzas)
+	if err != nil && !errors.Is(err, age.ErrIncorrectIdentity) {
+		return nil, &Error{Message: "identity " + l.file, Err: err, Fix: "the passphrase is that of the key file; ssh-keygen -y -f FILE asks for it, too"}
+	}
+	return key, err
+}
+
 // TrailingNewline tells whether a value ends in a line break, which is seldom
 // meant: "echo KEY | pisec add …" brings one.
-func TrailingNewline(value []byte) bool { return bytes.HasSuffix(value, []byte{10}) }
+func TrailingNewline(value []byte) bool { return bytes.HasSuffix(value, []byte("\n")) }

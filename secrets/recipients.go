@@ -33,8 +33,8 @@ func ParseReader(source, text string) (Reader, error) {
 		r.Recipient, r.Text = x, x.String()
 		return r, nil
 	}
-	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(text))
-	if err != nil {
+	key, _, _, rest, err := ssh.ParseAuthorizedKey([]byte(text))
+	if err != nil || len(rest) > 0 {
 		return r, refuse(source, "is neither an age recipient nor an ssh public key", "write age1… or ssh-ed25519 AAAA…")
 	}
 	if key.Type() != ssh.KeyAlgoED25519 {

@@ -177,7 +177,7 @@ func (s Store) entry(host, base string) (Entry, error) {
 	if !ok || CheckName(name) != nil {
 		return Entry{}, &Error{Message: file + ": is not a secret", Fix: "secrets/ holds files named NAME.age only; move it elsewhere"}
 	}
-	data, err := readBounded(s.path(file), maxFile)
+	data, err := readSecret(s.path(file))
 	if err != nil {
 		return Entry{}, fmt.Errorf("%s: %w", file, fileReason(err))
 	}
@@ -201,7 +201,7 @@ func (s Store) Show(host, name string, identities ...age.Identity) ([]byte, erro
 		return nil, err
 	}
 	file := File(host, name)
-	data, err := readBounded(s.path(file), maxFile)
+	data, err := readSecret(s.path(file))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &Error{Message: fmt.Sprintf("%s: %s has no secret %s", file, host, name), Fix: fmt.Sprintf("see: pisec list %s", host)}
 	}

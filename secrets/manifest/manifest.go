@@ -13,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -138,6 +140,7 @@ func (m *Manifest) validate() error {
 		}
 		v.path(e.Path, "env/")
 	}
+	v.nested()
 	return errors.Join(v.problems...)
 }
 
@@ -174,4 +177,14 @@ func (v *validator) path(p string, folders ...string) {
 	v.check(inside && clean, "path %q is not a clean path below %s", p, strings.Join(folders, " or "))
 	v.check(!v.paths[p], "path %q stands there twice", p)
 	v.paths[p] = true
+}
+
+// nested refuses a path below another one, which would have to be both file and
+// folder.
+func (v *validator) nested() {
+	for _, p := range slices.Sorted(maps.Keys(v.paths)) {
+		for i, c := range p {
+			v.check(c != '/' || !v.paths[p[:i]], "path %q is below the file %q", p, p[:i])
+		}
+	}
 }
