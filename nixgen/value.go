@@ -9,6 +9,7 @@ package nixgen
 import (
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -63,13 +64,23 @@ func (p *printer) nested(open, close string, n int, item func(i int)) {
 }
 
 func (s Str) print(p *printer) {
-	if strings.ContainsRune(string(s), 0) {
-		p.problems = append(p.problems, errors.New("a Nix string cannot hold a NUL byte"))
-	}
+	p.refuseNUL(string(s))
 	p.out.WriteString(quote(string(s)))
 }
 
-func (i Int) print(p *printer)  { p.out.WriteString(strconv.Itoa(int(i))) }
+func (p *printer) refuseNUL(s string) {
+	if strings.ContainsRune(s, 0) {
+		p.problems = append(p.problems, errors.New("a Nix string cannot hold a NUL byte"))
+	}
+}
+
+func (i Int) print(p *printer) {
+	if i == math.MinInt { // Nix reads "-" and the rest, which is too large
+		p.problems = append(p.problems, fmt.Errorf("the number %d is too small for Nix", int(i)))
+	}
+	p.out.WriteString(strconv.Itoa(int(i)))
+}
+
 func (b Bool) print(p *printer) { p.out.WriteString(strconv.FormatBool(bool(b))) }
 
 // barePath is what Nix reads as a path literal.
@@ -79,6 +90,10 @@ func (s Path) print(p *printer) {
 	text := string(s)
 	if barePath.MatchString(text) {
 		p.out.WriteString(text)
+		return
+	}
+	if !strings.HasPrefix(text, "./") && !strings.HasPrefix(text, "../") {
+		p.problems = append(p.problems, fmt.Errorf("%q is not a relative path", text))
 		return
 	}
 	// Path literals know no escapes: the part with other characters is added.
@@ -105,11 +120,20 @@ func (l List) print(p *printer) {
 		p.out.WriteString("[ ]")
 	case 1:
 		p.out.WriteString("[ ")
-		l[0].print(p)
+		l.item(p, 0)
 		p.out.WriteString(" ]")
 	default:
-		p.nested("[", "]", len(l), func(i int) { l[i].print(p) })
+		p.nested("[", "]", len(l), func(i int) { l.item(p, i) })
 	}
+}
+
+// item puts a negative number in parentheses, as Nix wants it in a list.
+func (l List) item(p *printer, i int) {
+	if n, ok := l[i].(Int); ok && n < 0 {
+		p.out.WriteByte('(')
+		defer p.out.WriteByte(')')
+	}
+	l[i].print(p)
 }
 
 func (a Attrs) print(p *printer) {
@@ -123,6 +147,7 @@ func (a Attrs) print(p *printer) {
 	}
 	slices.Sort(names)
 	p.nested("{", "}", len(names), func(i int) {
+		p.refuseNUL(names[i])
 		p.out.WriteString(attrName(names[i]))
 		p.out.WriteString(" = ")
 		a[names[i]].print(p)
