@@ -3,8 +3,10 @@
 package main
 
 import (
+	"io"
 	"os"
 
+	"github.com/sirupsen/logrus"
 	ucli "github.com/urfave/cli/v2"
 
 	"pistack/internal/cli"
@@ -13,6 +15,7 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
+	logrus.SetOutput(io.Discard) // compose-go logs what we report as findings, without a place
 	return cli.Main(&ucli.App{
 		Name:  "pistack",
 		Usage: "Compose stacks on a fleet of NixOS machines, from one Git repository",

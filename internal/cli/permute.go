@@ -27,7 +27,7 @@ func permute(app *cli.App, args []string) []string {
 		return args
 	}
 	head, tail := slices.Clone(args[:at+1]), args[at+1:]
-	moved, rest := split(append(slices.Clone(command.Flags), cli.HelpFlag), tail)
+	moved, rest := split(command.Flags, tail)
 	return append(append(head, moved...), rest...)
 }
 
@@ -41,6 +41,9 @@ func split(flags []cli.Flag, args []string) (moved, rest []string) {
 			rest = append(rest, args[i])
 			i++
 			continue
+		}
+		if slices.Contains(cli.HelpFlag.Names(), strings.TrimLeft(args[i], "-")) {
+			return []string{"--help"}, nil // urfave/cli would take an argument for a topic
 		}
 		end := min(i+words(flags, args[i]), len(args))
 		moved = append(moved, args[i:end]...)

@@ -18,9 +18,9 @@ type sshFiles struct {
 // sshFilesIn names the files inside a folder. nixos-rebuild splits NIX_SSHOPTS
 // at spaces and cannot quote, so the folder's path must have none.
 func sshFilesIn(dir string) (sshFiles, error) {
-	if strings.ContainsAny(dir, " \t\n\"'%") {
+	if strings.ContainsAny(dir, " \t\n\"'\\%$") {
 		return sshFiles{}, &Error{
-			Message: fmt.Sprintf("the folder for generated ssh files, %q, has a space or quote in its path", dir),
+			Message: fmt.Sprintf("the folder for generated ssh files, %q, has a space, a quote or another special character in its path", dir),
 			Fix:     "nixos-rebuild cannot pass such a path to ssh; set XDG_STATE_HOME to a plain one",
 		}
 	}
@@ -67,6 +67,7 @@ func sshConfig(t Target, knownHosts string) string {
 		{"CheckHostIP", "no"},
 		{"BatchMode", "yes"},
 		{"ForwardAgent", "no"},
+		{"LogLevel", "INFO"}, // why a connection failed must be said
 		{"ConnectTimeout", "15"},
 		{"ServerAliveInterval", "15"},
 		{"ServerAliveCountMax", "4"},

@@ -159,7 +159,11 @@ func (h Host) validateChoices(wrong func([]string, string, ...any), known choice
 		}
 	}
 	if len(known.boards) > 0 && !slices.Contains(known.boards, h.Board) {
-		wrong([]string{"board"}, "no board %q: modules/boards has %s", h.Board, strings.Join(known.boards, ", "))
+		what := fmt.Sprintf("no board %q", h.Board)
+		if h.Board == "" {
+			what = "board is missing"
+		}
+		wrong([]string{"board"}, "%s: modules/boards has %s", what, strings.Join(known.boards, ", "))
 	}
 	for _, r := range h.Roles {
 		if len(known.roles) > 0 && !slices.Contains(known.roles, r) {

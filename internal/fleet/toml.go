@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -54,8 +56,18 @@ func (d document) syntax(err error) error {
 	if errors.As(err, &parse) {
 		return &Problem{File: d.file, Line: parse.Position.Line, Column: parse.Position.Col, Message: parse.Message}
 	}
+	if m := wrongType.FindStringSubmatch(err.Error()); m != nil {
+		p := d.problem(strings.Split(m[2], "."), "%s: %s", m[2], m[3])
+		if p.Line == 0 {
+			p.Line, _ = strconv.Atoi(m[1])
+		}
+		return p
+	}
 	return &Problem{File: d.file, Message: strings.TrimPrefix(err.Error(), "toml: ")}
 }
+
+// wrongType is how the library reports a value of another type than ours.
+var wrongType = regexp.MustCompile(`^toml: line (\d+) \(last key "(.*)"\): (.*)$`)
 
 // problem is a Problem at the line of a key.
 func (d document) problem(key []string, format string, args ...any) *Problem {

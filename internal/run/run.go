@@ -55,7 +55,7 @@ func quote(word string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@+,%#", r)
 	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+	if word != "" && word[0] != '#' && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
 		return word
 	}
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
@@ -87,7 +87,7 @@ func Output(ctx context.Context, c Command) ([]byte, error) {
 	cmd := c.prepare(ctx)
 	cmd.Stdout, cmd.Stderr = &limited{w: &out, left: maxOutput}, &limited{w: &errs, left: maxLine}
 	if err := cmd.Run(); err != nil {
-		return nil, c.failure(err, tail(strings.Split(strings.TrimRight(errs.String(), "\n"), "\n")))
+		return nil, c.failure(err, tail(splitLines(errs.String())))
 	}
 	return out.Bytes(), nil
 }
@@ -122,6 +122,14 @@ func (c Command) failure(err error, last []string) error {
 		code = exit.ExitCode()
 	}
 	return &Error{Command: c, Code: code, Last: last, Err: err}
+}
+
+// splitLines cuts a text into lines, without empty ones at its end.
+func splitLines(text string) []string {
+	if text = strings.TrimRight(text, "\n"); text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
 }
 
 func tail(lines []string) []string { return slices.Clone(lines[max(0, len(lines)-lastLines):]) }

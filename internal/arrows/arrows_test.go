@@ -1,0 +1,167 @@
+package arrows_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "pistack"
+
+// pkg is what "go list" says of a package of ours.
+type pkg struct {
+	ImportPath string
+	Imports    []string // direct
+	Deps       []string // all
+}
+
+func packages(t *testing.T) map[string]pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"/...")
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, errs.String())
+	}
+	all := map[string]pkg{}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all[strings.TrimPrefix(p.ImportPath, module+"/")] = p
+	}
+}
+
+// below tells whether a package is that of a path or stands below it.
+func below(p, path string) bool { return p == path || strings.HasPrefix(p, path+"/") }
+
+// ours lists the packages of this module among some, without its name.
+func ours(imports []string) []string {
+	var names []string
+	for _, i := range imports {
+		if name, ok := strings.CutPrefix(i, module+"/"); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// TestOurs: what each package may import of this module.
+func TestOurs(t *testing.T) {
+	all := packages(t)
+	for _, rule := range []struct {
+		from  string
+		allow []string
+		why   string
+	}{
+		{"compose", nil, "it is the part that others may want to use alone, and it takes all it needs to know as data"},
+		{"secrets", nil, "which secret and which readers are arguments: it knows neither Compose nor fleets"},
+		{"secrets/manifest", nil, "anything may read a manifest, the device first of all"},
+		{"secrets/install", []string{"secrets", "secrets/manifest"}, "it runs as root on the device and has to stay small enough to be read"},
+		{"nixgen", []string{"compose"}, "it prints what it is given; nothing is read or run there"},
+		{"internal/run", nil, "it starts processes for everybody"},
+		{"internal/git", []string{"internal/run"}, "it asks Git, and knows nothing of fleets"},
+		{"internal/fleet", nil, "it reads settings; recipients and stacks are checked by those who use them"},
+		{"internal/term", nil, "it asks people, for everybody"},
+		{"internal/cli", []string{"internal/fleet"}, "it is wiring that both commands share: what only one of them needs belongs in cmd"},
+		{"internal/generate", []string{"compose", "secrets", "nixgen", "internal/fleet", "internal/git"}, "it brings the parts of a host together, and reaches no network and no terminal"},
+		{"internal/deploy", []string{"internal/fleet", "internal/run"}, "it runs nixos-rebuild, and decides nothing about stacks or secrets"},
+		{"cmd/pisec", []string{"internal/cli", "internal/fleet", "internal/term", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
+	} {
+		p, ok := all[rule.from]
+		if !ok {
+			t.Errorf("%s does not exist: this test has to follow", rule.from)
+		}
+		for _, i := range ours(p.Imports) {
+			if !slices.Contains(rule.allow, i) {
+				t.Errorf("%s imports %s, and may only import %q of ours: %s", rule.from, i, rule.allow, rule.why)
+			}
+		}
+	}
+}
+
+// TestForbidden: what a package must not even depend on by way of others.
+func TestForbidden(t *testing.T) {
+	all := packages(t)
+	const (
+		composeGo = "github.com/compose-spec/compose-go"
+		urfave    = "github.com/urfave/cli"
+	)
+	for _, rule := range []struct{ from, to, why string }{
+		{"cmd/pisec", composeGo, "it is on every device, and secrets need no Compose"},
+		{"cmd/pisec", module + "/compose", "it is on every device, and secrets need no Compose"},
+		{"secrets", "os/exec", "no program is started where plaintext is"},
+		{"secrets", "net/http", "secrets never reach a network"},
+		{"secrets", urfave, "a library has no command line"},
+		{"secrets", composeGo, "which secret is an argument: it knows no Compose"},
+		{"secrets/install", urfave, "the installer has no command line"},
+		{"secrets/install", composeGo, "Compose reads what the installer writes, not the reverse"},
+		{"secrets/install", "os/exec", "no program is started where plaintext is"},
+		{"secrets/install", "net/http", "secrets never reach a network"},
+		{"secrets/manifest", "github.com", "anything may read a manifest"},
+		{"compose", urfave, "a library has no command line"},
+		{"internal/fleet", "os/exec", "reading settings runs nothing"},
+		{"internal/fleet", "net/http", "reading settings reaches no network"},
+	} {
+		p, ok := all[rule.from]
+		if !ok {
+			t.Errorf("%s does not exist: this test has to follow", rule.from)
+		}
+		for _, d := range p.Deps {
+			if below(d, rule.to) {
+				t.Errorf("%s depends on %s: %s", rule.from, d, rule.why)
+			}
+		}
+	}
+}
+
+// TestPure: what a package must not import itself, so that its result depends on
+// its arguments only. (compose-go imports most of these, and is held by tests.)
+func TestPure(t *testing.T) {
+	all := packages(t)
+	for _, rule := range []struct{ from, why string }{
+		{"compose", "it reads through Source.Repository alone"},
+		{"nixgen", "output depends on nothing but its input"},
+		{"secrets/manifest", "it reads what it is handed"},
+	} {
+		for _, i := range []string{"os", "os/exec", "os/user", "net", "time", "math/rand", "math/rand/v2", "crypto/rand"} {
+			if slices.Contains(all[rule.from].Imports, i) {
+				t.Errorf("%s imports %s: %s", rule.from, i, rule.why)
+			}
+		}
+	}
+}
+
+// TestDown: nothing imports a command, and the libraries import no internal
+// package, so that others can build on them.
+func TestDown(t *testing.T) {
+	for name, p := range packages(t) {
+		for _, i := range ours(p.Imports) {
+			if below(i, "cmd") {
+				t.Errorf("%s imports %s: imports run from cmd down", name, i)
+			}
+			if below(i, "internal") && !below(name, "internal") && !below(name, "cmd") {
+				t.Errorf("%s imports %s: a library does not depend on what the commands share", name, i)
+			}
+		}
+	}
+}
+
+// TestPackageComments: every package says what it is for.
+func TestPackageComments(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{if and .GoFiles (not .Doc)}}{{.ImportPath}}{{end}}", module+"/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range strings.Fields(string(out)) {
+		t.Errorf("%s has no package comment", name)
+	}
+}

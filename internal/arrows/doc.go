@@ -1,0 +1,3 @@
+// Package arrows holds no code: its test keeps the imports between the packages
+// of this module running one way, from cmd down.
+package arrows

@@ -1,0 +1,149 @@
+package git_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pistack/internal/git"
+)
+
+// odd are names that need care on the way from Git.
+var odd = []string{"a b", "ü.txt", "line\nbreak", `quo"te`, "tab\t", "-dash", ".hidden", "dir/x", "dir/y z", "dir.x", "dir-x/a", "sub/dir/deep", "\xff\xfe"}
+
+// repository makes one with the odd names tracked, and some files beside.
+func repository(t *testing.T) string {
+	t.Helper()
+	if _, err := exec.LookPath("git"); err != nil {
+		t.Skip("git not on PATH")
+	}
+	for name, value := range map[string]string{
+		"GIT_CONFIG_GLOBAL": os.DevNull, "GIT_CONFIG_SYSTEM": os.DevNull, "GIT_CEILING_DIRECTORIES": os.TempDir(),
+		"GIT_DIR": "", "GIT_INDEX_FILE": "", "GIT_WORK_TREE": "",
+	} {
+		t.Setenv(name, value)
+		if value == "" {
+			os.Unsetenv(name)
+		}
+	}
+	root := t.TempDir()
+	runGit(t, root, "init", "--quiet")
+	for _, name := range odd {
+		write(t, root, name)
+	}
+	write(t, root, ".gitignore", "ignored\n*.log\n")
+	runGit(t, root, "add", "--all")
+	for _, name := range []string{"new", "dir/new é", "ignored", "dir/a.log"} {
+		write(t, root, name)
+	}
+	return root
+}
+
+func runGit(t *testing.T, root string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("git", append([]string{"-C", root}, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+func write(t *testing.T, root, name string, content ...string) {
+	t.Helper()
+	file := filepath.Join(root, name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(strings.Join(content, "")), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRead(t *testing.T) {
+	root := repository(t)
+	tree, err := git.Read(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(slices.Clone(odd), ".gitignore") {
+		if !tree.Tracked.Has(name) || tree.Untracked.Has(name) {
+			t.Errorf("%q is not tracked", name)
+		}
+	}
+	for _, name := range []string{"new", "dir/new é"} {
+		if tree.Tracked.Has(name) || !tree.Untracked.Has(name) {
+			t.Errorf("%q is not untracked", name)
+		}
+	}
+	for _, name := range []string{"ignored", "dir/a.log", "dir", "", "no such file", ".git/config"} {
+		if tree.Tracked.Has(name) || tree.Untracked.Has(name) {
+			t.Errorf("%q is known", name)
+		}
+	}
+	for _, c := range []struct {
+		folder string
+		want   []string
+	}{
+		{"dir", []string{"dir/x", "dir/y z"}},
+		{"dir/", []string{"dir/x", "dir/y z"}},
+		{"sub", []string{"sub/dir/deep"}},
+		{"di", nil},
+		{"dir/x", nil},
+		{"none", nil},
+	} {
+		if got := tree.Tracked.Under(c.folder); !slices.Equal(got, c.want) {
+			t.Errorf("under %q: %q, want %q", c.folder, got, c.want)
+		}
+	}
+	if got := tree.Untracked.Under("dir"); !slices.Equal(got, []string{"dir/new é"}) {
+		t.Errorf("untracked under dir: %q", got)
+	}
+}
+
+// TestReadSubfolder: a fleet may be a folder of a larger repository.
+func TestReadSubfolder(t *testing.T) {
+	root := repository(t)
+	tree, err := git.Read(t.Context(), filepath.Join(root, "dir"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !tree.Tracked.Has("x") || tree.Tracked.Has("dir/x") || tree.Tracked.Has("a b") || !tree.Untracked.Has("new é") {
+		t.Errorf("tree %+v", tree)
+	}
+}
+
+// TestReadRemoved: a file that was deleted, but not from the index, counts as
+// tracked: reading it will tell.
+func TestReadRemoved(t *testing.T) {
+	root := repository(t)
+	if err := os.Remove(filepath.Join(root, "a b")); err != nil {
+		t.Fatal(err)
+	}
+	tree, err := git.Read(t.Context(), root)
+	if err != nil || !tree.Tracked.Has("a b") {
+		t.Errorf("%v, %v", tree.Tracked.Has("a b"), err)
+	}
+}
+
+func TestReadErrors(t *testing.T) {
+	repository(t) // for the environment
+	t.Run("not a repository", func(t *testing.T) {
+		dir := t.TempDir()
+		_, err := git.Read(t.Context(), dir)
+		var none *git.NotARepository
+		if !errors.As(err, &none) || none.Root != dir || !strings.Contains(none.Hint(), "git -C "+dir+" init") {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("no such folder", func(t *testing.T) {
+		_, err := git.Read(t.Context(), filepath.Join(t.TempDir(), "none"))
+		if err == nil || !strings.Contains(err.Error(), "none") {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("no git", func(t *testing.T) {
+		t.Setenv("PATH", t.TempDir())
+		if _, err := git.Read(t.Context(), t.TempDir()); err == nil || err.Error() != "git: not found on PATH" {
+			t.Errorf("error %v", err)
+		}
+	})
+}
