@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // mkdirDurable makes a folder and its parents; every new name is synced to its
@@ -35,22 +34,8 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// lockDir waits until no other process writes secrets into dir. The kernel
-// releases the lock when the process dies.
-func lockDir(dir string) (unlock func(), err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil {
-		d.Close()
-		return nil, &os.PathError{Op: "flock", Path: dir, Err: err}
-	}
-	return func() { d.Close() }, nil
-}
-
 // removeLeftOvers removes the temporary files of writers of path that were
-// killed. Only call it with the folder locked: they look like those of others.
+// killed. Only call it with the lock held: they look like those of others.
 func removeLeftOvers(path string) error {
 	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"[0-9]*"))
 	if err != nil {

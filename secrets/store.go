@@ -18,6 +18,8 @@ import (
 // Store is the secrets of one fleet repository.
 type Store struct {
 	Root string // absolute path of the repository's root
+
+	step func(name string) error // see transaction; nil but in tests
 }
 
 // Entry is one secret in the store.
@@ -33,6 +35,16 @@ func File(host, name string) string { return Dir(host) + "/" + name + ".age" }
 
 // Dir is the folder of a host's secrets, relative to the root.
 func Dir(host string) string { return "hosts/" + host + "/secrets" }
+
+// secretFile tells whether a path has the form that File gives.
+func secretFile(file string) bool {
+	parts := strings.Split(file, "/")
+	if len(parts) != 4 || strings.HasPrefix(parts[1], ".") || parts[1] == "" {
+		return false
+	}
+	name, ok := strings.CutSuffix(parts[3], ".age")
+	return ok && CheckName(name) == nil && file == File(parts[1], name)
+}
 
 func (s Store) path(file string) string { return filepath.Join(s.Root, filepath.FromSlash(file)) }
 
@@ -101,11 +113,12 @@ func (s Store) Apply(a *Addition) error {
 	if err := mkdirDurable(dir); err != nil {
 		return err
 	}
-	unlock, err := lockDir(dir)
+	// A rekey that was cut short must not put back an older value later.
+	t, err := s.begin()
 	if err != nil {
-		return fmt.Errorf("%s: %w", a.File, err)
+		return err
 	}
-	defer unlock()
+	defer t.end()
 	if err := removeLeftOvers(path); err != nil {
 		return fmt.Errorf("%s: %w", a.File, err)
 	}

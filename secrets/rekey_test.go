@@ -1,0 +1,418 @@
+package secrets
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+	"filippo.io/age/agessh"
+	"filippo.io/age/armor"
+	"golang.org/x/crypto/ssh"
+)
+
+// person is a key pair.
+type person struct {
+	identity age.Identity
+	reader   Reader
+}
+
+func newPerson(t testing.TB, source string) person {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := agessh.NewEd25519Identity(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := ParseReader(source, string(ssh.MarshalAuthorizedKey(key)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return person{id, r}
+}
+
+// payload is what follows the header of an armored file.
+func payload(t testing.TB, file []byte) []byte {
+	t.Helper()
+	var plain bytes.Buffer
+	if _, err := plain.ReadFrom(armor.NewReader(bytes.NewReader(file))); err != nil {
+		t.Fatal(err)
+	}
+	header, err := age.ExtractHeader(bytes.NewReader(plain.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plain.Bytes()[len(header):]
+}
+
+// FuzzRewrap: whatever the value and the number of readers, age itself opens
+// the result for the new readers and nobody else, with the old value, label and
+// payload.
+func FuzzRewrap(f *testing.F) {
+	f.Add([]byte("value"), 1, 2)
+	f.Add(bytes.Repeat([]byte("x"), 64<<10), 3, 1)
+	f.Add([]byte{0}, 2, 5)
+	f.Fuzz(func(t *testing.T, value []byte, before, after int) {
+		if len(value) == 0 || len(value) > MaxValue || before < 1 || before > 5 || after < 1 || after > 5 {
+			t.Skip()
+		}
+		label := Label{Host: "pi", Name: "KEY", Version: "20260101T000000Z-00000000"}
+		people := func(n int) (ids []age.Identity, readers []Reader) {
+			for i := range n {
+				p := newPerson(t, fmt.Sprint(i))
+				ids, readers = append(ids, p.identity), append(readers, p.reader)
+			}
+			return ids, readers
+		}
+		oldIDs, oldReaders := people(before)
+		newIDs, newReaders := people(after)
+		old, err := encrypt(value, label, oldReaders)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := rewrap(old, newReaders, oldIDs[before-1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range newIDs {
+			opened, err := Open(got, id)
+			if err != nil || !bytes.Equal(opened.Value, value) || opened.Label != label {
+				t.Fatalf("a new reader: %v, %+v", err, opened.Label)
+			}
+		}
+		for _, id := range oldIDs {
+			if _, err := Open(got, id); !errors.Is(err, ErrNotAReader) {
+				t.Fatalf("an old reader: %v", err)
+			}
+		}
+		if !bytes.Equal(payload(t, old), payload(t, got)) {
+			t.Fatal("the payload changed")
+		}
+	})
+}
+
+// TestRewrapOpensWithAge hands the result to the real command.
+func TestRewrapOpensWithAge(t *testing.T) {
+	command, err := exec.LookPath("age")
+	if err != nil {
+		t.Skip("age not on PATH")
+	}
+	x, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	operator, err := ParseReader("operator", x.Recipient().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := newPerson(t, "host")
+	old, err := encrypt([]byte("the value"), Label{"pi", "KEY", "v"}, []Reader{host.reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := rewrap(old, []Reader{operator, host.reader}, host.identity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte(x.String()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(command, "-d", "-i", key)
+	cmd.Stdin = bytes.NewReader(got)
+	out, err := cmd.CombinedOutput()
+	if err != nil || string(out) != "the value" {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// rekeyCase is a store of secrets for two hosts, to be rekeyed from one host
+// key to another.
+type rekeyCase struct {
+	store                Store
+	operator, old, fresh person
+}
+
+const rekeyFiles = 3 // secrets a host
+
+func newRekeyCase(t *testing.T) rekeyCase {
+	t.Helper()
+	c := rekeyCase{Store{Root: t.TempDir()}, newPerson(t, "operator"), newPerson(t, "old"), newPerson(t, "new")}
+	for _, host := range []string{"a", "b"} {
+		for i := range rekeyFiles {
+			name := fmt.Sprintf("S%d", i)
+			a, err := c.store.Plan(host, name, []byte(host+name), []Reader{c.old.reader, c.operator.reader}, false, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.store.Apply(a); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return c
+}
+
+func (c rekeyCase) wanted() []Wanted {
+	readers := []Reader{c.fresh.reader, c.operator.reader}
+	return []Wanted{{"a", readers}, {"b", readers}}
+}
+
+func (c rekeyCase) plan(t *testing.T) *Rekey {
+	t.Helper()
+	plan, err := c.store.PlanRekey(c.wanted(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// state counts which files the old and the new key can open, and checks every
+// value and that nothing else is below hosts/.
+func (c rekeyCase) state(t *testing.T) (old, fresh int) {
+	t.Helper()
+	for _, host := range []string{"a", "b"} {
+		for i := range rekeyFiles {
+			name := fmt.Sprintf("S%d", i)
+			for n, id := range []age.Identity{c.old.identity, c.fresh.identity} {
+				value, err := c.store.Show(host, name, id)
+				if errors.Is(err, ErrNotAReader) {
+					continue
+				}
+				if err != nil || string(value) != host+name {
+					t.Fatalf("%s of %s: %q, %v", name, host, value, err)
+				}
+				if n == 0 {
+					old++
+				} else {
+					fresh++
+				}
+			}
+		}
+	}
+	return old, fresh
+}
+
+func (c rekeyCase) assertClean(t *testing.T) {
+	t.Helper()
+	for _, pattern := range []string{"hosts/.*", "hosts/*/.*", "hosts/*/secrets/.*"} {
+		left, err := filepath.Glob(filepath.Join(c.store.Root, pattern))
+		if err != nil || len(left) > 0 {
+			t.Errorf("left over: %v %v", left, err)
+		}
+	}
+}
+
+func TestRekey(t *testing.T) {
+	c := newRekeyCase(t)
+	plan := c.plan(t)
+	if len(plan.Changes) != 2*rekeyFiles || plan.Unchanged != 0 {
+		t.Fatalf("%d changes, %d unchanged", len(plan.Changes), plan.Unchanged)
+	}
+	d := plan.Changes[0].Difference
+	if len(d.Gains) != 1 || d.Gains[0] != "new" || len(d.Loses) != 1 || !strings.Contains(d.Loses[0], c.old.reader.Tag) {
+		t.Fatalf("difference %v", d)
+	}
+	before := plan.Changes[0].Entry.Header.Label
+	if err := c.store.ApplyRekey(plan, c.operator.identity); err != nil {
+		t.Fatal(err)
+	}
+	if old, fresh := c.state(t); old != 0 || fresh != 2*rekeyFiles {
+		t.Fatalf("the old key opens %d, the new %d", old, fresh)
+	}
+	entries, err := c.store.List("a")
+	if err != nil || entries[0].Header.Label != before {
+		t.Fatalf("%v, label %+v", err, entries[0].Header.Label)
+	}
+	if again := c.plan(t); len(again.Changes) != 0 || again.Unchanged != 2*rekeyFiles {
+		t.Fatalf("a second plan has %d changes", len(again.Changes))
+	}
+	c.assertClean(t)
+}
+
+func TestRekeyWithAWrongKeyChangesNothing(t *testing.T) {
+	c := newRekeyCase(t)
+	err := c.store.ApplyRekey(c.plan(t), newPerson(t, "stranger").identity)
+	if err == nil || strings.Count(err.Error(), "none of the given keys") != 2*rekeyFiles {
+		t.Fatalf("want every file named, got %v", err)
+	}
+	if old, fresh := c.state(t); old != 2*rekeyFiles || fresh != 0 {
+		t.Fatalf("the old key opens %d, the new %d", old, fresh)
+	}
+	c.assertClean(t)
+}
+
+var errCrash = errors.New("crash")
+
+// TestRekeyCrashesAtEveryStep ends a rekey at each of its effects, in turn, as
+// a crash would. What it leaves is completed by the next run: all files are old
+// or all are new, never some, and nothing else is left.
+func TestRekeyCrashesAtEveryStep(t *testing.T) {
+	for at := 0; ; at++ {
+		c := newRekeyCase(t)
+		plan := c.plan(t)
+		steps, name := 0, ""
+		c.store.step = func(s string) error {
+			if steps++; steps > at {
+				name = s
+				return errCrash
+			}
+			return nil
+		}
+		err := c.store.ApplyRekey(plan, c.operator.identity)
+		c.store.step = nil
+		if name == "" {
+			if err != nil || at < 2*rekeyFiles+4 {
+				t.Fatalf("ended after %d steps: %v", at, err)
+			}
+			return // every step has had its crash
+		}
+		if !errors.Is(err, errCrash) {
+			t.Fatalf("crash at %q: %v", name, err)
+		}
+		if _, err := c.store.Recover(); err != nil {
+			t.Fatalf("after a crash at %q: %v", name, err)
+		}
+		if old, fresh := c.state(t); old+fresh != 2*rekeyFiles || (old != 0 && fresh != 0) {
+			t.Fatalf("after a crash at %q: the old key opens %d files, the new %d", name, old, fresh)
+		}
+		c.assertClean(t)
+	}
+}
+
+// TestRecoveryCrashesToo crashes the recovery of a crash after the journal: the
+// next one still ends with all new.
+func TestRecoveryCrashesToo(t *testing.T) {
+	for at := 0; at < 2*rekeyFiles; at++ {
+		c := newRekeyCase(t)
+		crash := func(limit int) func(string) error {
+			renames := 0
+			return func(s string) error {
+				if strings.HasPrefix(s, "rename") {
+					if renames++; renames > limit {
+						return errCrash
+					}
+				}
+				return nil
+			}
+		}
+		c.store.step = crash(at / 2)
+		if err := c.store.ApplyRekey(c.plan(t), c.operator.identity); !errors.Is(err, errCrash) {
+			t.Fatal(err)
+		}
+		c.store.step = crash(at)
+		if _, err := c.store.Recover(); !errors.Is(err, errCrash) {
+			t.Fatal(err)
+		}
+		c.store.step = nil
+		if _, err := c.store.Recover(); err != nil {
+			t.Fatal(err)
+		}
+		if old, fresh := c.state(t); old != 0 || fresh != 2*rekeyFiles {
+			t.Fatalf("the old key opens %d, the new %d", old, fresh)
+		}
+		c.assertClean(t)
+	}
+}
+
+// TestAddAfterACrash gives a secret a new value where a rekey was cut short
+// after its journal: the rekey is completed first, so that it cannot put back
+// the older value.
+func TestAddAfterACrash(t *testing.T) {
+	c := newRekeyCase(t)
+	c.store.step = func(s string) error {
+		if strings.HasPrefix(s, "rename") {
+			return errCrash
+		}
+		return nil
+	}
+	if err := c.store.ApplyRekey(c.plan(t), c.operator.identity); !errors.Is(err, errCrash) {
+		t.Fatal(err)
+	}
+	c.store.step = nil
+	a, err := c.store.Plan("a", "S0", []byte("newer"), []Reader{c.fresh.reader}, true, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.store.Apply(a); err != nil {
+		t.Fatal(err)
+	}
+	if value, err := c.store.Show("a", "S0", c.fresh.identity); err != nil || string(value) != "newer" {
+		t.Fatalf("%q, %v", value, err)
+	}
+	if value, err := c.store.Show("b", "S0", c.fresh.identity); err != nil || string(value) != "bS0" {
+		t.Fatalf("the rekey was not completed: %q, %v", value, err)
+	}
+	c.assertClean(t)
+}
+
+func TestSecondWriterIsRefused(t *testing.T) {
+	c := newRekeyCase(t)
+	unlock, err := c.store.lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.store.ApplyRekey(c.plan(t), c.operator.identity)
+	if want := fmt.Sprintf("being changed by process %d", os.Getpid()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Fatalf("want %q, got %v", want, err)
+	}
+	unlock()
+	if err := c.store.ApplyRekey(c.plan(t), c.operator.identity); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestJournalThatNamesOtherFiles(t *testing.T) {
+	for _, file := range []string{"fleet.toml", "../x", "hosts/a/secrets/../../../fleet.toml", "hosts/a/host.toml", "hosts/../secrets/S.age", "hosts/a/secrets/S"} {
+		c := newRekeyCase(t)
+		if err := os.MkdirAll(c.store.path(staging), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		journal := fmt.Sprintf(`{"schema": 1, "files": [%q]}`, file)
+		if err := os.WriteFile(filepath.Join(c.store.path(staging), journalName), []byte(journal), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.store.Recover(); err == nil || !strings.Contains(err.Error(), "which is no secret") {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+func BenchmarkRekey1000(b *testing.B) {
+	host, operator := newPerson(b, "host"), newPerson(b, "operator")
+	store := Store{Root: b.TempDir()}
+	for i := range 1000 {
+		label := Label{"pi", fmt.Sprintf("S%d", i), "v"}
+		data, err := encrypt([]byte("value"), label, []Reader{host.reader, operator.reader})
+		if err != nil {
+			b.Fatal(err)
+		}
+		path := store.path(File("pi", label.Name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		plan, err := store.PlanRekey([]Wanted{{"pi", []Reader{host.reader, operator.reader, newPerson(b, "new").reader}}}, true)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := store.ApplyRekey(plan, operator.identity); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

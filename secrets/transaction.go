@@ -1,0 +1,197 @@
+package secrets
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/google/renameio/v2"
+)
+
+// A transaction replaces several files, all or none, whatever happens to the
+// process. The order of the steps is the safety argument:
+//
+//  1. take the lock, so that there is one transaction at a time
+//  2. write the new files into hosts/.pisec/, and sync them
+//  3. write the journal, which names them, and sync: from here on, it is done
+//  4. rename each into place, and sync the folders
+//  5. remove the journal and hosts/.pisec/
+//
+// A crash before step 3 leaves files that nobody uses; the next transaction
+// removes them. A crash after it leaves a journal; the next transaction, before
+// anything else, does steps 4 and 5 again. A rename that was done before finds
+// no staged file and is done.
+type transaction struct {
+	store  Store
+	unlock func()
+	files  []string                // relative to the root, in the order of staging
+	step   func(name string) error // called before every effect; tests crash there
+}
+
+// staging is the folder of a transaction, relative to the root.
+const staging = "hosts/.pisec"
+
+const journalName = "journal.json"
+
+// journal is the list of files that a committed transaction replaces. File i
+// is staged as "<i>.age".
+type journal struct {
+	Schema int      `json:"schema"`
+	Files  []string `json:"files"`
+}
+
+// begin starts a transaction and first completes what an earlier one left.
+func (s Store) begin() (*transaction, error) {
+	unlock, err := s.lock()
+	if err != nil {
+		return nil, err
+	}
+	t := &transaction{store: s, unlock: unlock, step: s.step}
+	if t.step == nil {
+		t.step = func(string) error { return nil }
+	}
+	if err := t.recover(); err != nil {
+		unlock()
+		return nil, fmt.Errorf("%s: completing an earlier run: %w", staging, err)
+	}
+	return t, nil
+}
+
+// Recover completes or removes what a killed run left, and tells whether there
+// was anything.
+func (s Store) Recover() (bool, error) {
+	if _, err := os.Lstat(s.path(staging)); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	t, err := s.begin()
+	if err != nil {
+		return false, err
+	}
+	t.end()
+	return true, nil
+}
+
+func (t *transaction) end() { t.unlock() }
+
+func (t *transaction) path(name string) string {
+	return filepath.Join(t.store.path(staging), name)
+}
+
+func staged(i int) string { return fmt.Sprintf("%d.age", i) }
+
+// stage writes a new version of a file beside the others of the transaction.
+func (t *transaction) stage(file string, content []byte) error {
+	if err := t.step("stage " + file); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(t.store.path(staging), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(t.path(staged(len(t.files))), content, 0o644); err != nil {
+		return err
+	}
+	t.files = append(t.files, file)
+	return nil
+}
+
+// abandon removes what was staged.
+func (t *transaction) abandon() error {
+	if err := t.step("remove staging"); err != nil {
+		return err
+	}
+	return os.RemoveAll(t.store.path(staging))
+}
+
+// commit makes the staged files durable, then the journal, then replaces.
+func (t *transaction) commit() error {
+	if err := t.sync(); err != nil {
+		return errors.Join(err, t.abandon())
+	}
+	if err := t.step("journal"); err != nil {
+		return err
+	}
+	data, err := json.Marshal(journal{Schema: 1, Files: t.files})
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(t.path(journalName), data, 0o600, renameio.WithTempDir(t.store.path(staging))); err != nil {
+		return err
+	}
+	if err := errors.Join(syncDir(t.store.path(staging)), syncDir(t.store.path("hosts"))); err != nil {
+		return err
+	}
+	return t.replace(t.files)
+}
+
+// sync makes the staged files durable with one call, where the system has one.
+func (t *transaction) sync() error {
+	if err := t.step("sync"); err != nil {
+		return err
+	}
+	return syncTree(t.store.path(staging))
+}
+
+// replace moves staged files into place and clears the transaction.
+func (t *transaction) replace(files []string) error {
+	dirs := map[string]bool{}
+	for i, file := range files {
+		if err := t.step("rename " + file); err != nil {
+			return err
+		}
+		target := t.store.path(file)
+		dirs[filepath.Dir(target)] = true // also of a rename that a crash kept from being synced
+		if _, err := os.Lstat(t.path(staged(i))); errors.Is(err, fs.ErrNotExist) {
+			continue // done before a crash
+		}
+		if err := os.Rename(t.path(staged(i)), target); err != nil {
+			return err
+		}
+	}
+	for dir := range dirs {
+		if err := t.step("sync " + dir); err != nil {
+			return err
+		}
+		if err := syncDir(dir); err != nil {
+			return err
+		}
+	}
+	return t.clear()
+}
+
+// clear removes the journal first: what is left without one is nobody's.
+func (t *transaction) clear() error {
+	if err := t.step("remove journal"); err != nil {
+		return err
+	}
+	if err := os.Remove(t.path(journalName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := syncDir(t.store.path(staging)); err != nil {
+		return err
+	}
+	return t.abandon()
+}
+
+// recover does what a killed transaction could not.
+func (t *transaction) recover() error {
+	data, err := readBounded(t.path(journalName), 64<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return t.abandon()
+	}
+	if err != nil {
+		return err
+	}
+	var j journal
+	if err := json.Unmarshal(data, &j); err != nil || j.Schema != 1 {
+		return fmt.Errorf("%s is damaged or of a newer pisec", journalName)
+	}
+	for _, file := range j.Files {
+		if !secretFile(file) {
+			return fmt.Errorf("%s names %q, which is no secret", journalName, file)
+		}
+	}
+	return t.replace(j.Files)
+}
