@@ -22,7 +22,11 @@ func run() int {
 the operators of fleet.toml can read it; "age -d -i KEY FILE" opens it too.
 
 ` + cli.ExitHelp,
-		Commands: []*ucli.Command{addCommand(), listCommand(), showCommand(), installCommand()},
+		Commands: []*ucli.Command{
+			addCommand(), listCommand(), showCommand(),
+			hostKeyCommand(), rekeyCommand(), verifyCommand(),
+			installCommand(),
+		},
 	})
 }
 

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -26,7 +24,7 @@ Examples:
   pisec show --identity ~/keys/age.txt rpi-box-01 OPENAI_KEY | wl-copy`,
 		Flags: []ucli.Flag{
 			cli.FleetFlag(),
-			&ucli.PathFlag{Name: "identity", Aliases: []string{"i"}, EnvVars: []string{"PISEC_IDENTITY"}, Usage: "private key `FILE` to decrypt with"},
+			identityFlag(),
 		},
 		BashComplete: completeSecrets,
 		Action:       show,
@@ -45,11 +43,7 @@ func show(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	file, err := identityFile(c)
-	if err != nil {
-		return err
-	}
-	identities, err := secrets.LoadIdentity(file, askPassphrase)
+	identities, err := loadIdentities(c)
 	if err != nil {
 		return err
 	}
@@ -65,21 +59,6 @@ func show(c *ucli.Context) error {
 		fmt.Fprintln(c.App.Writer)
 	}
 	return nil
-}
-
-func identityFile(c *ucli.Context) (string, error) {
-	if file := c.Path("identity"); file != "" {
-		return file, nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", errors.New("no --identity, no PISEC_IDENTITY, and no home folder to look for ~/.ssh/id_ed25519 in")
-	}
-	return filepath.Join(home, ".ssh", "id_ed25519"), nil
-}
-
-func askPassphrase(file string) ([]byte, error) {
-	return term.ReadSecret(fmt.Sprintf("Passphrase of %s: ", file))
 }
 
 // completeSecrets offers hosts for the first argument, its secrets for the second.

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"pistack/internal/fleet"
@@ -122,7 +123,7 @@ func (p *Plan) sshError(ctx context.Context, err error) error {
 	case strings.Contains(said, "Host key verification failed"), strings.Contains(said, "REMOTE HOST IDENTIFICATION HAS CHANGED"):
 		return &Error{
 			Message: fmt.Sprintf("%s: the machine at %s does not have the pinned host key (%s/%s); no command was run on it", h.Name, h.Address, h.Dir(), fleet.KeyFile),
-			Fix:     "if the machine was replaced, pin its new key and encrypt its secrets again; if not, somebody may be between you and it",
+			Fix:     fmt.Sprintf("if the machine was replaced: pisec host-key %s --from-ssh %s, then pisec rekey %s; if not, somebody may be between you and it", h.Name, net.JoinHostPort(h.Address, fmt.Sprint(h.Port)), h.Name),
 			Err:     err,
 		}
 	case strings.Contains(said, "Permission denied"):

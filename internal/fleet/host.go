@@ -1,17 +1,11 @@
 package fleet
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 )
-
-// KeyFile is the name of the pinned host key inside a host's folder.
-const KeyFile = "ssh_host_ed25519_key.pub"
 
 // Host is one machine: what its host.toml says.
 type Host struct {
@@ -57,33 +51,6 @@ func (h Host) Dir() string { return "hosts/" + h.Name }
 
 // File is the host's host.toml, relative to the root.
 func (h Host) File() string { return h.Dir() + "/host.toml" }
-
-// PublicKey returns the pinned host key as it stands in the repository
-// ("ssh-ed25519 AAAA… comment"). A missing file is a *Problem.
-func (h Host) PublicKey() (string, error) {
-	file := h.Dir() + "/" + KeyFile
-	data, err := os.ReadFile(filepath.Join(h.root, file))
-	if errors.Is(err, os.ErrNotExist) {
-		return "", &Problem{
-			File:    file,
-			Message: fmt.Sprintf("missing: the ssh host key of %s is not pinned", h.Name),
-			Fix: fmt.Sprintf("run: ssh-keyscan -t ed25519 -p %d %s, compare the key with the machine's own (ssh-keygen -lf /etc/ssh/%s there), and save \"ssh-ed25519 AAAA…\" as %s",
-				h.Port, h.Address, KeyFile, file),
-		}
-	}
-	if err != nil {
-		return "", &Problem{File: file, Message: "cannot be read: " + reason(err)}
-	}
-	line := strings.TrimSpace(string(data))
-	if !strings.HasPrefix(line, "ssh-ed25519 ") || strings.Contains(line, "\n") {
-		return "", &Problem{
-			File: file, Line: 1,
-			Message: "is not a single ssh-ed25519 public key",
-			Fix:     "age can encrypt to ssh-ed25519 host keys only; copy /etc/ssh/" + KeyFile + " from the machine",
-		}
-	}
-	return line, nil
-}
 
 // choices are the names that a host.toml can use.
 type choices struct{ stacks, boards, roles []string }

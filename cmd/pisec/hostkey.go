@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	ucli "github.com/urfave/cli/v2"
+	"golang.org/x/crypto/ssh"
+
+	"pistack/internal/cli"
+	"pistack/internal/fleet"
+)
+
+func hostKeyCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:      "host-key",
+		Usage:     "pin or replace a host's ssh key",
+		ArgsUsage: "HOST",
+		Description: `Shows the fingerprints of the pinned and of the new key, and asks. Compare the
+new one with what the machine itself says on its console:
+  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
+
+Examples:
+  pisec host-key rpi-box-01 --file new.pub && pisec rekey rpi-box-01
+  pisec host-key rpi-box-01 --from-ssh 192.168.1.20`,
+		Flags: []ucli.Flag{
+			cli.FleetFlag(),
+			&ucli.PathFlag{Name: "file", Usage: "take the public key in `PUB`"},
+			&ucli.StringFlag{Name: "from-ssh", Usage: "ask the machine at `ADDR[:PORT]`; whoever answers is believed"},
+			&ucli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "only show the fingerprints"},
+			&ucli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"},
+		},
+		BashComplete: cli.CompleteHosts(false),
+		Action:       hostKey,
+	}
+}
+
+func hostKey(c *ucli.Context) error {
+	if err := cli.Arguments(c, 1, 1); err != nil {
+		return err
+	}
+	f, err := cli.LoadFleet(c)
+	if err != nil {
+		return err
+	}
+	host, err := f.Host(c.Args().First())
+	if err != nil {
+		return err
+	}
+	key, err := newHostKey(c)
+	if err != nil {
+		return err
+	}
+	old, pinned := pinnedKey(host)
+	fmt.Fprintf(c.App.Writer, "pinned: %s\nnew:    %s\n", old, ssh.FingerprintSHA256(key))
+	if pinned && old == ssh.FingerprintSHA256(key) {
+		fmt.Fprintln(c.App.Writer, "the key is pinned already")
+		return nil
+	}
+	if c.Bool("dry-run") {
+		return nil
+	}
+	if err := agree(c, fmt.Sprintf("Pin the new key for %s?", host.Name)); err != nil {
+		return err
+	}
+	if err := host.PinKey(ssh.MarshalAuthorizedKey(key)); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "wrote %s/%s\n", host.Dir(), fleet.KeyFile)
+	fmt.Fprintf(c.App.ErrWriter, "next: pisec rekey %s\n", host.Name)
+	return nil
+}
+
+// pinnedKey is the fingerprint of the key in the repository, or why there is none.
+func pinnedKey(host fleet.Host) (text string, pinned bool) {
+	line, err := host.PublicKey()
+	if err != nil {
+		return "none", false
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+	if err != nil {
+		return "not a key", false
+	}
+	return ssh.FingerprintSHA256(key), true
+}
+
+func newHostKey(c *ucli.Context) (ssh.PublicKey, error) {
+	file, address := c.Path("file"), c.String("from-ssh")
+	if (file == "") == (address == "") {
+		return nil, cli.Usage("say where the new key is: --file PUB or --from-ssh ADDR")
+	}
+	if address != "" {
+		return askHostKey(c.Context, address)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	key, _, _, _, err := ssh.ParseAuthorizedKey(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: is not an ssh public key", file)
+	}
+	if key.Type() != ssh.KeyAlgoED25519 {
+		return nil, fmt.Errorf("%s: is a key of type %s, and secrets are encrypted to ssh-ed25519 keys only", file, key.Type())
+	}
+	return key, nil
+}
+
+// errSeen ends a handshake once the host key is known.
+var errSeen = errors.New("host key seen")
+
+// askHostKey takes the key that an sshd shows, without logging in.
+func askHostKey(ctx context.Context, address string) (ssh.PublicKey, error) {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		address = net.JoinHostPort(address, "22")
+	}
+	dialer := net.Dialer{Timeout: 15 * time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(15 * time.Second)); err != nil {
+		return nil, err
+	}
+	var seen ssh.PublicKey
+	_, _, _, err = ssh.NewClientConn(conn, address, &ssh.ClientConfig{
+		HostKeyAlgorithms: []string{ssh.KeyAlgoED25519},
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			seen = key
+			return errSeen
+		},
+	})
+	if seen == nil {
+		return nil, fmt.Errorf("%s shows no ssh-ed25519 host key: %w", address, err)
+	}
+	return seen, nil
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"pistack/internal/cli"
+	"pistack/internal/fleet"
+	"pistack/internal/term"
+	"pistack/secrets"
+)
+
+func rekeyCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:      "rekey",
+		Usage:     "encrypt secrets to the hosts' keys and operators as they are now",
+		ArgsUsage: "[HOST|GLOB|@TAG…]",
+		Description: `For when a machine or an operator has a new key. Only files whose readers differ
+are touched, and values stay as they are, to the byte: rekeying restarts nothing.
+All files are replaced, or none; a run that was killed is completed by the next.
+
+Who could read a value before still knows it: the list at the end says which
+values to replace with "pisec add --replace".
+
+Examples:
+  pisec host-key rpi-box-01 --file new.pub && pisec rekey rpi-box-01
+  pisec rekey --dry-run
+  pisec rekey --all       also files whose readers look right: an age key that
+                          took another one's place does not show in a header`,
+		Flags: []ucli.Flag{
+			cli.FleetFlag(),
+			identityFlag(),
+			&ucli.BoolFlag{Name: "all", Usage: "also files whose readers look right"},
+			&ucli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would change; needs no key"},
+			&ucli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"},
+		},
+		BashComplete: cli.CompleteHosts(true),
+		Action:       rekey,
+	}
+}
+
+func rekey(c *ucli.Context) error {
+	f, err := cli.LoadFleet(c)
+	if err != nil {
+		return err
+	}
+	wanted, err := wantedReaders(c, f)
+	if err != nil {
+		return err
+	}
+	store := secrets.Store{Root: f.Root}
+	if !c.Bool("dry-run") {
+		if err := completeEarlierRun(c, store); err != nil {
+			return err
+		}
+	}
+	plan, err := store.PlanRekey(wanted, c.Bool("all"))
+	if err != nil {
+		return err
+	}
+	showRekey(c.App.Writer, plan)
+	if c.Bool("dry-run") || len(plan.Changes) == 0 {
+		return nil
+	}
+	if err := agree(c, fmt.Sprintf("Rekey %d files?", len(plan.Changes))); err != nil {
+		return err
+	}
+	identities, err := loadIdentities(c)
+	if err != nil {
+		return err
+	}
+	if err := store.ApplyRekey(plan, identities...); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "rekeyed %d files\n", len(plan.Changes))
+	showRotation(c.App.Writer, plan)
+	fmt.Fprintln(c.App.ErrWriter, "next: git add hosts && git commit")
+	return nil
+}
+
+// wantedReaders says who shall read the secrets of the hosts that the arguments
+// select.
+func wantedReaders(c *ucli.Context, f *fleet.Fleet) ([]secrets.Wanted, error) {
+	hosts, err := f.Select(c.Args().Slice())
+	if err != nil {
+		return nil, err
+	}
+	var wanted []secrets.Wanted
+	var problems []error
+	for _, h := range hosts {
+		readers, err := readersOf(f, h)
+		problems = append(problems, err)
+		wanted = append(wanted, secrets.Wanted{Host: h.Name, Readers: readers})
+	}
+	return wanted, errors.Join(problems...)
+}
+
+func completeEarlierRun(c *ucli.Context, store secrets.Store) error {
+	found, err := store.Recover()
+	if found && err == nil {
+		fmt.Fprintln(c.App.ErrWriter, "note: an earlier run was cut short; it has been completed or removed")
+	}
+	return err
+}
+
+func showRekey(w io.Writer, plan *secrets.Rekey) {
+	for _, c := range plan.Changes {
+		if c.Difference.None() {
+			fmt.Fprintf(w, "~ %s: same readers, written anew\n", c.Entry.File)
+			continue
+		}
+		fmt.Fprintf(w, "~ %s: %s\n", c.Entry.File, c.Difference)
+	}
+	fmt.Fprintf(w, "%d to rekey, %d with the right readers\n", len(plan.Changes), plan.Unchanged)
+}
+
+// showRotation lists the values that somebody knows who shall not read them.
+func showRotation(w io.Writer, plan *secrets.Rekey) {
+	first := true
+	for _, c := range plan.Changes {
+		if len(c.Difference.Loses) == 0 {
+			continue
+		}
+		if first {
+			fmt.Fprintln(w, "lost readers still know these values; if their keys may be in wrong hands, replace them:")
+			first = false
+		}
+		fmt.Fprintf(w, "  pisec add --replace %s %s\n", c.Entry.Host, c.Entry.Name)
+	}
+}
+
+// agree asks unless --yes was given; without a terminal it refuses.
+func agree(c *ucli.Context, question string) error {
+	if c.Bool("yes") {
+		return nil
+	}
+	yes, err := term.Confirm(question)
+	if errors.Is(err, term.ErrNoTerminal) {
+		return cli.Usage("%s asks before it changes anything, and there is no terminal: say --yes", c.Command.Name)
+	}
+	if err == nil && !yes {
+		err = errors.New("nothing was changed")
+	}
+	return err
+}
