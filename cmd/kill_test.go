@@ -103,8 +103,8 @@ func (f killFleet) assertOnly(names ...string) {
 }
 
 // TestKilledAdd sends SIGKILL to "pisec add --replace" at many moments. After
-// each the secret is the old or the new value as a whole, and after the next
-// run that ends by itself nothing else is there.
+// each, and what the next run does first, the secret is the old or the new
+// value as a whole; after a run that ends by itself nothing else is there.
 func TestKilledAdd(t *testing.T) {
 	f := newKillFleet(t)
 	add := func(value string) *exec.Cmd { return f.pisec(value, "add", "--replace", "pi", "KEY") }
@@ -113,6 +113,9 @@ func TestKilledAdd(t *testing.T) {
 	for i := 1; i <= 40; i++ {
 		value := fmt.Sprintf("value %d", i)
 		f.kill(add(value), whole*time.Duration(i)/40)
+		if _, err := (secrets.Store{Root: f.root}).Recover(); err != nil {
+			t.Fatal(err)
+		}
 		got, err := f.show("KEY", "operator")
 		if err != nil || (got != old && got != value) {
 			t.Fatalf("%q is neither %q nor %q (%v)", got, old, value, err)

@@ -33,17 +33,3 @@ func syncDir(dir string) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
-
-// removeLeftOvers removes the temporary files of writers of path that were
-// killed. Only call it with the lock held: they look like those of others.
-func removeLeftOvers(path string) error {
-	left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"[0-9]*"))
-	if err != nil {
-		return err
-	}
-	var problems []error
-	for _, file := range left {
-		problems = append(problems, os.Remove(file))
-	}
-	return errors.Join(problems...)
-}

@@ -12,7 +12,6 @@ import (
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
-	"github.com/google/renameio/v2"
 )
 
 // Store is the secrets of one fleet repository.
@@ -96,6 +95,18 @@ func (s Store) CheckAbsent(host, name string, replace bool) error {
 	}
 }
 
+// CheckPresent refuses a secret that does not exist.
+func (s Store) CheckPresent(host, name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	exists, err := s.exists(File(host, name))
+	if err != nil || exists {
+		return err
+	}
+	return &Error{Message: fmt.Sprintf("%s: %s has no secret %s", File(host, name), host, name), Fix: "see: pisec list " + host}
+}
+
 func (s Store) exists(file string) (bool, error) {
 	_, err := os.Lstat(s.path(file))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -104,28 +115,37 @@ func (s Store) exists(file string) (bool, error) {
 	return err == nil, err
 }
 
-// Apply writes what Plan made: to a temporary file beside the target, synced,
-// renamed, and the folder synced, so that a crash leaves old or new. What a
-// crash left beside it is removed.
-func (s Store) Apply(a *Addition) error {
-	path := s.path(a.File)
-	dir := filepath.Dir(path)
-	if err := mkdirDurable(dir); err != nil {
-		return err
-	}
-	// A rekey that was cut short must not put back an older value later.
+// Apply writes what Plan made, in one transaction: all of it, or nothing.
+func (s Store) Apply(additions ...*Addition) error {
 	t, err := s.begin()
 	if err != nil {
 		return err
 	}
 	defer t.end()
-	if err := removeLeftOvers(path); err != nil {
-		return fmt.Errorf("%s: %w", a.File, err)
+	for _, a := range additions {
+		err := mkdirDurable(filepath.Dir(s.path(a.File)))
+		if err == nil {
+			err = t.stage(a.File, a.ciphertext)
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", a.File, fileReason(err)), t.abandon())
+		}
 	}
-	if err := renameio.WriteFile(path, a.ciphertext, 0o644, renameio.WithTempDir(dir)); err != nil {
-		return fmt.Errorf("%s: %w", a.File, err)
+	return t.commit()
+}
+
+// Remove deletes a secret, durably.
+func (s Store) Remove(host, name string) error {
+	t, err := s.begin()
+	if err != nil {
+		return err
 	}
-	return syncDir(dir)
+	defer t.end()
+	path := s.path(File(host, name))
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("%s: %w", File(host, name), fileReason(err))
+	}
+	return syncDir(filepath.Dir(path))
 }
 
 // encrypt makes the armored file and reads its header back before anyone may

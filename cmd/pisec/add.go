@@ -1,36 +1,38 @@
 package main
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
 	"io"
-	"os"
+	"strings"
 	"time"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"pistack/internal/cli"
 	"pistack/internal/fleet"
-	"pistack/internal/term"
 	"pistack/secrets"
 )
 
 func addCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:      "add",
-		Usage:     "encrypt a secret for a host",
-		ArgsUsage: "HOST NAME",
+		Usage:     "encrypt a secret for a host, or for several",
+		ArgsUsage: "HOST|GLOB|@TAG NAME",
 		Description: `Asks for the value, without showing it, or reads it from standard input when
 that is not a terminal. The value is never an argument: those are visible to
-every process.
+every process. Each host gets a file of its own, all or none are written.
 
 Examples:
   pisec add rpi-box-01 OPENAI_KEY
-  pass show openai | pisec add --trim rpi-box-01 OPENAI_KEY
-  openssl rand -hex 32 | pisec add rpi-box-01 SESSION_KEY --trim --replace`,
+  pass show openai | pisec add --trim '@ai' OPENAI_KEY
+  pisec add rpi-box-01 SESSION_KEY --generate hex:32
+  pisec add rpi-box-01 OPENAI_KEY --replace`,
 		Flags: []ucli.Flag{
 			cli.FleetFlag(),
 			&ucli.BoolFlag{Name: "replace", Usage: "give an existing secret a new value"},
+			&ucli.PathFlag{Name: "file", Usage: "read the value from `FILE`"},
+			&ucli.StringFlag{Name: "generate", Usage: "make a random value of this `FORM`: alnum:32, hex:32, base64:32"},
 			&ucli.BoolFlag{Name: "trim", Usage: "remove line breaks at the end of the value"},
 			&ucli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would be written, and to whom it would be encrypted"},
 		},
@@ -47,41 +49,63 @@ func add(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	host, err := f.Host(c.Args().Get(0))
+	hosts, err := f.Select(c.Args().Slice()[:1])
 	if err != nil {
 		return err
 	}
 	name := c.Args().Get(1)
-	if err := secrets.CheckName(name); err != nil {
-		return err
-	}
-	readers, err := readersOf(f, host)
+	store := secrets.Store{Root: f.Root}
+	wanted, err := addable(c, f, store, hosts, name)
 	if err != nil {
 		return err
 	}
-	store := secrets.Store{Root: f.Root}
-	// An existing secret is refused before anybody has to type a value.
-	if err := store.CheckAbsent(host.Name, name, c.Bool("replace")); err != nil {
-		return err
-	}
-	value, err := readValue(c, host.Name, name)
+	value, err := readValue(c, name, hosts)
 	if err != nil {
 		return err
 	}
 	defer clear(value)
-	addition, err := store.Plan(host.Name, name, value, readers, c.Bool("replace"), time.Now())
-	if err != nil {
-		return err
+	var additions []*secrets.Addition
+	for _, w := range wanted {
+		a, err := store.Plan(w.Host, name, value, w.Readers, c.Bool("replace"), time.Now())
+		if err != nil {
+			return err
+		}
+		additions = append(additions, a)
 	}
+	return applyAdditions(c, store, additions)
+}
+
+// addable refuses what cannot be written before anybody has to type a value.
+func addable(c *ucli.Context, f *fleet.Fleet, store secrets.Store, hosts []fleet.Host, name string) ([]secrets.Wanted, error) {
+	if err := secrets.CheckName(name); err != nil {
+		return nil, err
+	}
+	var wanted []secrets.Wanted
+	var problems []error
+	for _, h := range hosts {
+		readers, err := readersOf(f, h)
+		problems = append(problems, err, store.CheckAbsent(h.Name, name, c.Bool("replace")))
+		wanted = append(wanted, secrets.Wanted{Host: h.Name, Readers: readers})
+	}
+	return wanted, errors.Join(problems...)
+}
+
+// applyAdditions shows and, without --dry-run, writes.
+func applyAdditions(c *ucli.Context, store secrets.Store, additions []*secrets.Addition) error {
+	verb := "wrote"
 	if c.Bool("dry-run") {
-		showAddition(c.App.Writer, addition, "would write")
-		return nil
-	}
-	if err := store.Apply(addition); err != nil {
+		verb = "would write"
+	} else if err := store.Apply(additions...); err != nil {
 		return err
 	}
-	showAddition(c.App.Writer, addition, "wrote")
-	fmt.Fprintf(c.App.ErrWriter, "next: git add %s && pistack generate %s\n", addition.File, host.Name)
+	var files, hosts []string
+	for _, a := range additions {
+		showAddition(c.App.Writer, a, verb)
+		files, hosts = append(files, a.File), append(hosts, a.Label.Host)
+	}
+	if !c.Bool("dry-run") {
+		fmt.Fprintf(c.App.ErrWriter, "next: git add %s && pistack generate %s\n", strings.Join(files, " "), strings.Join(hosts, " "))
+	}
 	return nil
 }
 
@@ -104,22 +128,6 @@ func readersOf(f *fleet.Fleet, host fleet.Host) ([]secrets.Reader, error) {
 		readers = append(readers, r)
 	}
 	return readers, nil
-}
-
-func readValue(c *ucli.Context, host, name string) ([]byte, error) {
-	if term.IsTerminal(os.Stdin) {
-		return term.ReadSecret(fmt.Sprintf("Value of %s for %s (not shown): ", name, host))
-	}
-	value, err := io.ReadAll(io.LimitReader(os.Stdin, secrets.MaxValue+1))
-	if err != nil {
-		return nil, fmt.Errorf("standard input: %w", err)
-	}
-	if c.Bool("trim") {
-		value = bytes.TrimRight(value, "\r\n")
-	} else if secrets.TrailingNewline(value) {
-		fmt.Fprintf(c.App.ErrWriter, "note: the value ends in a line break; --trim would remove it\n")
-	}
-	return value, nil
 }
 
 func showAddition(w io.Writer, a *secrets.Addition, verb string) {

@@ -23,7 +23,9 @@ func loadIdentities(c *ucli.Context) ([]age.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	return secrets.LoadIdentity(file, askPassphrase)
+	return secrets.LoadIdentity(file, func(file string) ([]byte, error) {
+		return term.ReadSecret(c.Context, fmt.Sprintf("Passphrase of %s: ", file))
+	})
 }
 
 func identityFile(c *ucli.Context) (string, error) {
@@ -35,8 +37,4 @@ func identityFile(c *ucli.Context) (string, error) {
 		return "", errors.New("no --identity, no PISEC_IDENTITY, and no home folder to look for ~/.ssh/id_ed25519 in")
 	}
 	return filepath.Join(home, ".ssh", "id_ed25519"), nil
-}
-
-func askPassphrase(file string) ([]byte, error) {
-	return term.ReadSecret(fmt.Sprintf("Passphrase of %s: ", file))
 }

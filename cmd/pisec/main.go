@@ -23,7 +23,7 @@ the operators of fleet.toml can read it; "age -d -i KEY FILE" opens it too.
 
 ` + cli.ExitHelp,
 		Commands: []*ucli.Command{
-			addCommand(), listCommand(), showCommand(),
+			addCommand(), listCommand(), showCommand(), rotateCommand(), rmCommand(),
 			hostKeyCommand(), rekeyCommand(), verifyCommand(),
 			installCommand(),
 		},

@@ -137,7 +137,7 @@ func agree(c *ucli.Context, question string) error {
 	if c.Bool("yes") {
 		return nil
 	}
-	yes, err := term.Confirm(question)
+	yes, err := term.Confirm(c.Context, question)
 	if errors.Is(err, term.ErrNoTerminal) {
 		return cli.Usage("%s asks before it changes anything, and there is no terminal: say --yes", c.Command.Name)
 	}

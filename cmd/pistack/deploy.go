@@ -166,7 +166,7 @@ func agree(c *ucli.Context, host string) error {
 	if c.Bool("yes") {
 		return nil
 	}
-	yes, err := term.Confirm("Deploy to " + host + "?")
+	yes, err := term.Confirm(c.Context, "Deploy to "+host+"?")
 	if errors.Is(err, term.ErrNoTerminal) {
 		return cli.Usage("deploy asks before it changes a host, and there is no terminal: say --yes")
 	}

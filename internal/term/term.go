@@ -1,8 +1,10 @@
-// Package term asks people: for a value that is not shown, and for a yes.
+// Package term asks people: for a value that is not shown, and for a yes. A
+// question ends when its context does: Ctrl-C leaves the terminal as it was.
 package term
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,27 +20,60 @@ func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 var ErrNoTerminal = errors.New("there is no terminal to ask at")
 
 // ReadSecret asks for a line at the terminal without showing what is typed.
-func ReadSecret(prompt string) ([]byte, error) {
+func ReadSecret(ctx context.Context, prompt string) ([]byte, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, ErrNoTerminal
 	}
 	defer tty.Close()
+	before, err := term.GetState(int(tty.Fd()))
+	if err != nil {
+		return nil, ErrNoTerminal
+	}
 	fmt.Fprint(tty, prompt)
 	defer fmt.Fprintln(tty)
-	return term.ReadPassword(int(tty.Fd()))
+	value, err := wait(ctx, func() ([]byte, error) { return term.ReadPassword(int(tty.Fd())) })
+	if ctx.Err() != nil {
+		// The read is still waiting, with echo turned off.
+		return nil, errors.Join(ctx.Err(), term.Restore(int(tty.Fd()), before))
+	}
+	return value, err
 }
 
 // Confirm asks a question at the terminal; only "y" and "yes" agree.
-func Confirm(question string) (bool, error) {
+func Confirm(ctx context.Context, question string) (bool, error) {
 	if !IsTerminal(os.Stdin) {
 		return false, ErrNoTerminal
 	}
 	fmt.Fprintf(os.Stderr, "%s [y/N] ", question)
-	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	line, err := wait(ctx, func() (string, error) { return bufio.NewReader(os.Stdin).ReadString('\n') })
+	if ctx.Err() != nil {
+		fmt.Fprintln(os.Stderr)
+		return false, ctx.Err()
+	}
 	if err != nil {
-		return false, nil
+		return false, nil // the end of input is no yes
 	}
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "y" || answer == "yes", nil
+}
+
+// wait runs a read that cannot be interrupted, and gives up on it when ctx ends.
+func wait[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := read()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }

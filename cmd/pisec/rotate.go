@@ -1,0 +1,73 @@
+package main
+
+import (
+	"time"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"pistack/internal/cli"
+	"pistack/secrets"
+)
+
+func rotateCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:      "rotate",
+		Usage:     "give secrets of a host new random values",
+		ArgsUsage: "HOST NAME…",
+		Description: `For values that only have to be random, such as a password that two containers
+share. A key that somebody else issued is replaced with "pisec add --replace".
+
+Examples:
+  pisec rotate rpi-box-02 GRAFANA_ADMIN_PASSWORD
+  pisec rotate rpi-box-02 SESSION_KEY CSRF_KEY --form hex:32`,
+		Flags: []ucli.Flag{
+			cli.FleetFlag(),
+			&ucli.StringFlag{Name: "form", Value: "alnum:32", Usage: "`FORM` of the values: alnum:32, hex:32, base64:32"},
+			&ucli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would be written"},
+			&ucli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"},
+		},
+		BashComplete: completeSecrets,
+		Action:       rotate,
+	}
+}
+
+func rotate(c *ucli.Context) error {
+	if err := cli.Arguments(c, 2, -1); err != nil {
+		return err
+	}
+	f, err := cli.LoadFleet(c)
+	if err != nil {
+		return err
+	}
+	host, err := f.Host(c.Args().First())
+	if err != nil {
+		return err
+	}
+	readers, err := readersOf(f, host)
+	if err != nil {
+		return err
+	}
+	store := secrets.Store{Root: f.Root}
+	var additions []*secrets.Addition
+	for _, name := range c.Args().Tail() {
+		if err := store.CheckPresent(host.Name, name); err != nil {
+			return err
+		}
+		value, err := generate(c.String("form"))
+		if err != nil {
+			return err
+		}
+		a, err := store.Plan(host.Name, name, value, readers, true, time.Now())
+		clear(value)
+		if err != nil {
+			return err
+		}
+		additions = append(additions, a)
+	}
+	if !c.Bool("dry-run") {
+		if err := agree(c, "Replace the values? The old ones are only in Git's history then."); err != nil {
+			return err
+		}
+	}
+	return applyAdditions(c, store, additions)
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"pistack/internal/cli"
+	"pistack/internal/fleet"
+	"pistack/internal/term"
+	"pistack/secrets"
+)
+
+// readValue takes a value from where the flags say: a generator, a file, the
+// terminal, or standard input.
+func readValue(c *ucli.Context, name string, hosts []fleet.Host) ([]byte, error) {
+	file := c.Path("file")
+	if file != "" && c.IsSet("generate") {
+		return nil, cli.Usage("--file and --generate exclude each other")
+	}
+	if c.IsSet("generate") {
+		return generate(c.String("generate"))
+	}
+	if file == "" && term.IsTerminal(os.Stdin) {
+		return term.ReadSecret(c.Context, fmt.Sprintf("Value of %s for %s (not shown): ", name, names(hosts)))
+	}
+	value, err := readFrom(file)
+	if err != nil {
+		return nil, err
+	}
+	if c.Bool("trim") {
+		value = bytes.TrimRight(value, "\r\n")
+	} else if secrets.TrailingNewline(value) {
+		fmt.Fprintf(c.App.ErrWriter, "note: the value ends in a line break; --trim would remove it\n")
+	}
+	return value, nil
+}
+
+func generate(form string) ([]byte, error) {
+	f, err := secrets.ParseRandomForm(form)
+	if err != nil {
+		return nil, err
+	}
+	return secrets.Random(f)
+}
+
+// readFrom reads one byte more than a value may have, so that a larger one is
+// refused and not cut.
+func readFrom(file string) ([]byte, error) {
+	in := os.Stdin
+	if file != "" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	value, err := io.ReadAll(io.LimitReader(in, secrets.MaxValue+1))
+	if err != nil {
+		return nil, fmt.Errorf("the value cannot be read: %w", err)
+	}
+	return value, nil
+}
+
+func names(hosts []fleet.Host) string {
+	var all []string
+	for _, h := range hosts {
+		all = append(all, h.Name)
+	}
+	return strings.Join(all, ", ")
+}
