@@ -34,7 +34,7 @@ Examples:
 			&ucli.PathFlag{Name: "file", Usage: "read the value from `FILE`"},
 			&ucli.StringFlag{Name: "generate", Usage: "make a random value of this `FORM`: alnum:32, hex:32, base64:32"},
 			&ucli.BoolFlag{Name: "trim", Usage: "remove line breaks at the end of the value"},
-			&ucli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would be written, and to whom it would be encrypted"},
+			cli.DryRunFlag(),
 		},
 		BashComplete: cli.CompleteHosts(false),
 		Action:       add,

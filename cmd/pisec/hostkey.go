@@ -31,8 +31,8 @@ Examples:
 			cli.FleetFlag(),
 			&ucli.PathFlag{Name: "file", Usage: "take the public key in `PUB`"},
 			&ucli.StringFlag{Name: "from-ssh", Usage: "ask the machine at `ADDR[:PORT]`; whoever answers is believed"},
-			&ucli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "only show the fingerprints"},
-			&ucli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"},
+			cli.DryRunFlag(),
+			cli.YesFlag(),
 		},
 		BashComplete: cli.CompleteHosts(false),
 		Action:       hostKey,
@@ -40,14 +40,7 @@ Examples:
 }
 
 func hostKey(c *ucli.Context) error {
-	if err := cli.Arguments(c, 1, 1); err != nil {
-		return err
-	}
-	f, err := cli.LoadFleet(c)
-	if err != nil {
-		return err
-	}
-	host, err := f.Host(c.Args().First())
+	_, host, err := cli.LoadHost(c, 1, 1)
 	if err != nil {
 		return err
 	}
@@ -64,7 +57,7 @@ func hostKey(c *ucli.Context) error {
 	if c.Bool("dry-run") {
 		return nil
 	}
-	if err := agree(c, fmt.Sprintf("Pin the new key for %s?", host.Name)); err != nil {
+	if err := cli.Agree(c, fmt.Sprintf("Pin the new key for %s?", host.Name)); err != nil {
 		return err
 	}
 	if err := host.PinKey(ssh.MarshalAuthorizedKey(key)); err != nil {

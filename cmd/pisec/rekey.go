@@ -9,7 +9,6 @@ import (
 
 	"pistack/internal/cli"
 	"pistack/internal/fleet"
-	"pistack/internal/term"
 	"pistack/secrets"
 )
 
@@ -34,8 +33,8 @@ Examples:
 			cli.FleetFlag(),
 			identityFlag(),
 			&ucli.BoolFlag{Name: "all", Usage: "also files whose readers look right"},
-			&ucli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would change; needs no key"},
-			&ucli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"},
+			cli.DryRunFlag(),
+			cli.YesFlag(),
 		},
 		BashComplete: cli.CompleteHosts(true),
 		Action:       rekey,
@@ -65,7 +64,7 @@ func rekey(c *ucli.Context) error {
 	if c.Bool("dry-run") || len(plan.Changes) == 0 {
 		return nil
 	}
-	if err := agree(c, fmt.Sprintf("Rekey %d files?", len(plan.Changes))); err != nil {
+	if err := cli.Agree(c, fmt.Sprintf("Rekey %d files?", len(plan.Changes))); err != nil {
 		return err
 	}
 	identities, err := loadIdentities(c)
@@ -130,19 +129,4 @@ func showRotation(w io.Writer, plan *secrets.Rekey) {
 		}
 		fmt.Fprintf(w, "  pisec add --replace %s %s\n", c.Entry.Host, c.Entry.Name)
 	}
-}
-
-// agree asks unless --yes was given; without a terminal it refuses.
-func agree(c *ucli.Context, question string) error {
-	if c.Bool("yes") {
-		return nil
-	}
-	yes, err := term.Confirm(c.Context, question)
-	if errors.Is(err, term.ErrNoTerminal) {
-		return cli.Usage("%s asks before it changes anything, and there is no terminal: say --yes", c.Command.Name)
-	}
-	if err == nil && !yes {
-		err = errors.New("nothing was changed")
-	}
-	return err
 }

@@ -21,8 +21,8 @@ Examples:
   pisec rm rpi-box-01 OPENAI_KEY`,
 		Flags: []ucli.Flag{
 			cli.FleetFlag(),
-			&ucli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would be removed"},
-			&ucli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"},
+			cli.DryRunFlag(),
+			cli.YesFlag(),
 		},
 		BashComplete: completeSecrets,
 		Action:       remove,
@@ -30,14 +30,7 @@ Examples:
 }
 
 func remove(c *ucli.Context) error {
-	if err := cli.Arguments(c, 2, 2); err != nil {
-		return err
-	}
-	f, err := cli.LoadFleet(c)
-	if err != nil {
-		return err
-	}
-	host, err := f.Host(c.Args().First())
+	f, host, err := cli.LoadHost(c, 2, 2)
 	if err != nil {
 		return err
 	}
@@ -51,7 +44,7 @@ func remove(c *ucli.Context) error {
 		fmt.Fprintf(c.App.Writer, "would remove %s\n", file)
 		return nil
 	}
-	if err := agree(c, fmt.Sprintf("Remove %s?", file)); err != nil {
+	if err := cli.Agree(c, fmt.Sprintf("Remove %s?", file)); err != nil {
 		return err
 	}
 	if err := store.Remove(host.Name, name); err != nil {

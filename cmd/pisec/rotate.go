@@ -23,8 +23,8 @@ Examples:
 		Flags: []ucli.Flag{
 			cli.FleetFlag(),
 			&ucli.StringFlag{Name: "form", Value: "alnum:32", Usage: "`FORM` of the values: alnum:32, hex:32, base64:32"},
-			&ucli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would be written"},
-			&ucli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"},
+			cli.DryRunFlag(),
+			cli.YesFlag(),
 		},
 		BashComplete: completeSecrets,
 		Action:       rotate,
@@ -32,14 +32,7 @@ Examples:
 }
 
 func rotate(c *ucli.Context) error {
-	if err := cli.Arguments(c, 2, -1); err != nil {
-		return err
-	}
-	f, err := cli.LoadFleet(c)
-	if err != nil {
-		return err
-	}
-	host, err := f.Host(c.Args().First())
+	f, host, err := cli.LoadHost(c, 2, -1)
 	if err != nil {
 		return err
 	}
@@ -65,7 +58,7 @@ func rotate(c *ucli.Context) error {
 		additions = append(additions, a)
 	}
 	if !c.Bool("dry-run") {
-		if err := agree(c, "Replace the values? The old ones are only in Git's history then."); err != nil {
+		if err := cli.Agree(c, "Replace the values? The old ones are only in Git's history then."); err != nil {
 			return err
 		}
 	}

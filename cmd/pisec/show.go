@@ -32,14 +32,7 @@ Examples:
 }
 
 func show(c *ucli.Context) error {
-	if err := cli.Arguments(c, 2, 2); err != nil {
-		return err
-	}
-	f, err := cli.LoadFleet(c)
-	if err != nil {
-		return err
-	}
-	host, err := f.Host(c.Args().Get(0))
+	f, host, err := cli.LoadHost(c, 2, 2)
 	if err != nil {
 		return err
 	}

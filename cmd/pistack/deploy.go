@@ -16,7 +16,6 @@ import (
 	"pistack/internal/deploy"
 	"pistack/internal/fleet"
 	"pistack/internal/generate"
-	"pistack/internal/term"
 )
 
 func deployCommand() *ucli.Command {
@@ -33,8 +32,8 @@ Examples:
   pistack deploy rpi-box-01 --yes         without asking`,
 		Flags: []ucli.Flag{
 			cli.FleetFlag(),
-			&ucli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"},
-			&ucli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "check everything and show the plan, then stop"},
+			cli.YesFlag(),
+			cli.DryRunFlag(),
 			&ucli.BoolFlag{Name: "explain", Usage: "like --dry-run, and print the commands so that you could run them by hand"},
 			&ucli.PathFlag{Name: "identity-file", Aliases: []string{"i"}, EnvVars: []string{"PISTACK_SSH_IDENTITY"}, Usage: "ssh with the private key in `FILE`"},
 		},
@@ -44,14 +43,7 @@ Examples:
 }
 
 func deployHost(c *ucli.Context) error {
-	if err := cli.Arguments(c, 1, 1); err != nil {
-		return err
-	}
-	f, err := cli.LoadFleet(c)
-	if err != nil {
-		return err
-	}
-	host, err := f.Host(c.Args().First())
+	f, host, err := cli.LoadHost(c, 1, 1)
 	if err != nil {
 		return err
 	}
@@ -73,7 +65,7 @@ func deployHost(c *ucli.Context) error {
 	if c.Bool("dry-run") {
 		return nil
 	}
-	if err := agree(c, host.Name); err != nil {
+	if err := cli.Agree(c, "Deploy to "+host.Name+"?"); err != nil {
 		return err
 	}
 	return apply(c, plan)
@@ -160,20 +152,6 @@ func showPlan(c *ucli.Context, p *deploy.Plan) {
 		fmt.Fprintf(c.App.Writer, "%s\n", p.Probe)
 		fmt.Fprintf(c.App.Writer, "(cd %s && %s)\n", p.Target.Root, p.Rebuild)
 	}
-}
-
-func agree(c *ucli.Context, host string) error {
-	if c.Bool("yes") {
-		return nil
-	}
-	yes, err := term.Confirm(c.Context, "Deploy to "+host+"?")
-	if errors.Is(err, term.ErrNoTerminal) {
-		return cli.Usage("deploy asks before it changes a host, and there is no terminal: say --yes")
-	}
-	if err == nil && !yes {
-		err = errors.New("not deployed")
-	}
-	return err
 }
 
 // apply runs the plan with a line for each phase and every line of the child.

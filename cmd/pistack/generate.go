@@ -25,7 +25,7 @@ Examples:
 		Flags: []ucli.Flag{
 			cli.FleetFlag(),
 			&ucli.BoolFlag{Name: "check", Usage: "write nothing; exit with 3 when something is stale"},
-			&ucli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "say what would be written"},
+			cli.DryRunFlag(),
 			&ucli.BoolFlag{Name: "json", Usage: "print JSON (schema 1)"},
 		},
 		BashComplete: cli.CompleteHosts(true),

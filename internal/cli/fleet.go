@@ -28,6 +28,20 @@ func LoadFleet(c *cli.Context) (*fleet.Fleet, error) {
 	return fleet.Load(root)
 }
 
+// LoadHost reads the fleet and takes the host that the first argument names,
+// after checking the number of arguments as Arguments does.
+func LoadHost(c *cli.Context, least, most int) (*fleet.Fleet, fleet.Host, error) {
+	if err := Arguments(c, least, most); err != nil {
+		return nil, fleet.Host{}, err
+	}
+	f, err := LoadFleet(c)
+	if err != nil {
+		return nil, fleet.Host{}, err
+	}
+	host, err := f.Host(c.Args().First())
+	return f, host, err
+}
+
 // CompleteHosts offers the names of hosts for the first argument, and further
 // ones when many is set.
 func CompleteHosts(many bool) cli.BashCompleteFunc {

@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"errors"
+
+	"github.com/urfave/cli/v2"
+
+	"pistack/internal/term"
+)
+
+// YesFlag answers every question of a command; see Agree.
+func YesFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask"}
+}
+
+// DryRunFlag stops a command after it has shown what it would do.
+func DryRunFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "show what would be done, and stop"}
+}
+
+// Agree asks before something is changed, unless --yes was given. Without a
+// terminal and without it the command is refused.
+func Agree(c *cli.Context, question string) error {
+	if c.Bool("yes") {
+		return nil
+	}
+	yes, err := term.Confirm(c.Context, question)
+	if errors.Is(err, term.ErrNoTerminal) {
+		return Usage("%s asks before it changes anything, and there is no terminal: say --yes", c.Command.Name)
+	}
+	if err == nil && !yes {
+		err = errors.New("nothing was changed")
+	}
+	return err
+}
