@@ -28,11 +28,13 @@ func TestDevice(t *testing.T) {
 		{"a key reaches the container that needs it", firstDeploy},
 		{"deploying again changes nothing", deployAgain},
 		{"a new key recreates its service only", replaceKey},
+		{"rekeying restarts nothing", rekeyOnly},
 		{"a secret that cannot be decrypted keeps the old ones", undecryptable},
 		{"an image that is missing stops nothing, and is tried again", missingImage},
 		{"a reboot brings everything back, secrets first", reboot},
 		{"a secret file has its owner and mode, and is on no disk", fileSecret},
 		{"a changed configuration file recreates its service only", changedFile},
+		{"a stack that left goes down and keeps its volumes", removeStack},
 		{"no plaintext is left on the workstation", noPlaintext},
 		{"a machine with another key gets no command", wrongMachine},
 	} {
@@ -74,6 +76,37 @@ func replaceKey(t *testing.T, l *lab) {
 	l.deploy(t, chat)
 	l.wantEnv(t, "OPENAI_KEY")
 	wantRecreated(t, before, l.containers(t, chat), "open-webui")
+}
+
+func rekeyOnly(t *testing.T, l *lab) {
+	before := l.containers(t, chat)
+	file := "hosts/rpi-box-01/secrets/OPENAI_KEY.age"
+	old := l.readFleet(t, file)
+	c := l.traced(t, "pisec", "rekey", "--all", "--yes", "--identity", filepath.Join(l.work, "operator"), chat.host)
+	if out, err := c.combined(); err != nil {
+		t.Fatalf("pisec rekey: %v\n%s", err, out)
+	}
+	if bytes.Equal(old, l.readFleet(t, file)) {
+		t.Fatal("the file was not written anew")
+	}
+	l.deploy(t, chat)
+	if after := l.containers(t, chat); after != before {
+		t.Fatalf("before:\n%s\nafter:\n%s", before, after)
+	}
+	l.wantEnv(t, "OPENAI_KEY")
+}
+
+func removeStack(t *testing.T, l *lab) {
+	file := "hosts/rpi-box-02/host.toml"
+	l.writeFleet(t, file, regexp.MustCompile(`(?m)^stacks.*`).ReplaceAll(l.readFleet(t, file), []byte("stacks = []")))
+	l.deploy(t, monitoring)
+	if left := l.ssh(t, monitoring, "docker ps -aq"); left != "" {
+		t.Errorf("containers are left: %s", left)
+	}
+	volumes := l.ssh(t, monitoring, "docker volume ls --quiet | sort")
+	if volumes != "monitoring_grafana\nmonitoring_prometheus" {
+		t.Errorf("volumes: %s", volumes)
+	}
 }
 
 // undecryptable deploys a secret that was encrypted to another machine's key.
@@ -192,7 +225,7 @@ func noPlaintext(t *testing.T, l *lab) {
 		for _, m := range []machine{chat, monitoring} {
 			script := "IFS= read -r v; journalctl --no-pager | grep -cF -e \"$v\" || true; " +
 				"grep -rlsF -e \"$v\" /nix/store /etc/systemd || true; " +
-				"docker inspect --format '{{json .Config.Labels}} {{json .Config.Cmd}} {{json .Args}}' $(docker ps -aq) | grep -F -e \"$v\" | wc -l"
+				"docker ps -aq | xargs -r docker inspect --format '{{json .Config.Labels}} {{json .Config.Cmd}} {{json .Args}}' | grep -F -e \"$v\" | wc -l"
 			if found := l.sshStdin(t, m, secret+"\n", script); found != "0\n0" {
 				t.Errorf("%s: in the journal, the store, a unit, a label or an argument:\n%s", m.host, found)
 			}

@@ -21,11 +21,7 @@ in
       after = [ "docker.service" ];
 
       enableDefaultPath = false;
-      environment = {
-        DOCKER_CONFIG = "/var/empty";
-        LOCALE_ARCHIVE = null;
-        TZDIR = null;
-      };
+      environment = import ./docker-environment.nix;
 
       serviceConfig = {
         Type = "oneshot";

@@ -33,11 +33,7 @@ in
       restartIfChanged = false;
 
       enableDefaultPath = false;
-      environment = {
-        DOCKER_CONFIG = "/var/empty";
-        LOCALE_ARCHIVE = null;
-        TZDIR = null;
-      };
+      environment = import ./docker-environment.nix;
 
       serviceConfig = {
         Type = "oneshot";

@@ -112,12 +112,7 @@ let
       restartTriggers = builtins.attrValues (storePaths stack);
 
       enableDefaultPath = false;
-      environment = {
-        # No credentials, contexts or plugins of whoever logged in last.
-        DOCKER_CONFIG = "/var/empty";
-        LOCALE_ARCHIVE = null;
-        TZDIR = null;
-      };
+      environment = import ./docker-environment.nix;
 
       serviceConfig = {
         Type = "oneshot";

@@ -18,6 +18,4 @@ let
     };
   };
 in
-builtins.listToAttrs (
-  map nixosSystem (builtins.filter isHere (builtins.attrNames recorded.hosts))
-)
+builtins.listToAttrs (map nixosSystem (builtins.filter isHere (builtins.attrNames recorded.hosts)))

@@ -78,9 +78,9 @@ let
 
   kept = removeAttrs units gone // {
     "pistack-reconcile.service" = units."pistack-reconcile.service" // {
-      text =
-        builtins.replaceStrings (map (unit: " \"${stackOf unit}\"") gone) (map (_: "") gone)
-          units."pistack-reconcile.service".text;
+      text = builtins.replaceStrings (map (unit: " \"${stackOf unit}\"") gone) (map (
+        _: ""
+      ) gone) units."pistack-reconcile.service".text;
     };
   };
 
