@@ -177,18 +177,19 @@ func (l *loading) services(context.Context) {
 // readFile reads a file of the repository. Its errors name neither operation
 // nor path: the finding does that.
 func readFile(repository fs.FS, file string) ([]byte, error) {
-	f, err := repository.Open(file)
-	if err != nil {
-		return nil, plain(err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	// Before it is opened: a named pipe would wait for a writer.
+	info, err := fs.Stat(repository, file)
 	if err != nil {
 		return nil, plain(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("is not a regular file")
 	}
+	f, err := repository.Open(file)
+	if err != nil {
+		return nil, plain(err)
+	}
+	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, plain(err)

@@ -140,6 +140,10 @@ func stateDir(root, host string) (string, error) {
 		}
 		base = filepath.Join(home, ".local", "state")
 	}
+	base, err := filepath.Abs(base)
+	if err != nil {
+		return "", err
+	}
 	sum := sha256.Sum256([]byte(root))
 	return filepath.Join(base, "pistack", hex.EncodeToString(sum[:6]), host), nil
 }

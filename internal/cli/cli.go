@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -60,6 +61,8 @@ func Differences() error { return &StatusError{Status: ExitDifferences} }
 func Main(app *cli.App) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// The second signal ends a command that does not heed the first.
+	context.AfterFunc(ctx, stop)
 	prepare(app)
 	err := app.RunContext(ctx, permute(app, os.Args))
 	if err == nil {
@@ -87,7 +90,7 @@ func Main(app *cli.App) int {
 func prepare(app *cli.App) {
 	app.Writer, app.ErrWriter = os.Stdout, os.Stderr
 	app.EnableBashCompletion = true
-	app.HideVersion = true
+	app.Version = version()
 	app.ExitErrHandler = func(*cli.Context, error) {}
 	app.OnUsageError = usageError
 	if app.Action == nil {
@@ -102,6 +105,15 @@ func prepare(app *cli.App) {
 	for _, c := range app.Commands {
 		c.OnUsageError = usageError
 	}
+}
+
+// version is that of the module or, built in a checkout, the revision.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {

@@ -32,7 +32,7 @@ func (h Host) PinKey(key []byte) error {
 // ("ssh-ed25519 AAAA… comment"). A missing file is a *Problem.
 func (h Host) PublicKey() (string, error) {
 	file := h.Dir() + "/" + KeyFile
-	data, err := os.ReadFile(filepath.Join(h.root, file))
+	data, err := readKeyFile(filepath.Join(h.root, file))
 	if errors.Is(err, os.ErrNotExist) {
 		return "", &Problem{
 			File:    file,
@@ -52,4 +52,16 @@ func (h Host) PublicKey() (string, error) {
 		}
 	}
 	return line, nil
+}
+
+// readKeyFile reads a regular file of at most 64 KiB; a key has 100 bytes.
+func readKeyFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > 64<<10 {
+		return nil, errors.New("is not a regular file of at most 64 KiB")
+	}
+	return os.ReadFile(path)
 }

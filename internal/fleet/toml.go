@@ -31,6 +31,9 @@ func readTOML(root, file string, target any) (document, []error) {
 	if err != nil {
 		return doc, []error{&Problem{File: file, Message: "cannot be read: " + reason(err)}}
 	}
+	if !info.Mode().IsRegular() {
+		return doc, []error{&Problem{File: file, Message: "is not a regular file"}}
+	}
 	if info.Size() > maxTOML {
 		return doc, []error{&Problem{File: file, Message: "is larger than 1 MiB"}}
 	}
