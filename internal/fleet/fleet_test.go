@@ -313,7 +313,7 @@ func TestPublicKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.Hosts[0].PublicKey(); err == nil || err.Error() != file+": cannot be read: is a directory" {
+		if _, err := f.Hosts[0].PublicKey(); err == nil || err.Error() != file+": cannot be read: is not a regular file of at most 64 KiB" {
 			t.Errorf("error %v", err)
 		}
 	})
