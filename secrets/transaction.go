@@ -45,6 +45,9 @@ type journal struct {
 
 // begin starts a transaction and first completes what an earlier one left.
 func (s Store) begin() (*transaction, error) {
+	if err := mkdirDurable(s.path("hosts")); err != nil {
+		return nil, err
+	}
 	unlock, err := s.lock()
 	if err != nil {
 		return nil, err
