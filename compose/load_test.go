@@ -43,13 +43,15 @@ func (s stack) source() compose.Source {
 			tracked = append(tracked, "stacks/s/"+name)
 		}
 	}
-	untracked := paths{}
-	for _, name := range s.untracked {
-		untracked = append(untracked, "stacks/s/"+name)
+	ignored := func(path string) (bool, error) {
+		return slices.ContainsFunc(s.ignored, func(name string) bool {
+			file := "stacks/s/" + name
+			return path == file || strings.HasPrefix(file, path+"/")
+		}), nil
 	}
 	return compose.Source{
 		Repository: repository, Stack: "s", Host: "pi",
-		Env: s.env, Secrets: s.secrets, Tracked: tracked, Untracked: untracked,
+		Env: s.env, Secrets: s.secrets, Tracked: tracked, Ignored: ignored,
 	}
 }
 

@@ -110,18 +110,31 @@ func (l *loading) inside(place position, service, source string) (string, bool) 
 	return rel, true
 }
 
-// isConfiguration tells whether Git tracks a path. A path that exists but was
-// neither added nor ignored is an error: it would silently become state.
+// isConfiguration tells whether Git tracks a path. What it does not track is
+// state only if a .gitignore says so: a mistyped or forgotten file would
+// otherwise silently become an empty folder on the device.
 func (l *loading) isConfiguration(place position, rel string) bool {
 	file := l.src.Dir() + "/" + rel
 	if l.src.Tracked.Has(file) || len(l.src.Tracked.Under(file)) > 0 {
 		return true
 	}
-	if l.src.Untracked.Has(file) || len(l.src.Untracked.Under(file)) > 0 {
-		l.report(place, CodeUntracked, Error, fmt.Sprintf("%s is mounted, and Git neither tracks nor ignores it", file),
-			fmt.Sprintf("git add %s (configuration, goes to the device) or list it in .gitignore (state, stays there)", file))
+	ignored, err := l.src.Ignored(file)
+	if err != nil {
+		l.report(place, CodeRead, Error, fmt.Sprintf("%s: %v", file, err), "")
+	} else if !ignored {
+		l.report(place, CodeUntracked, Error, fmt.Sprintf("%s is mounted, and Git neither tracks nor ignores it%s", file, l.nearestTracked(rel)),
+			fmt.Sprintf("git add %s (configuration, goes to the device) or list it in a .gitignore (state, stays there)", file))
 	}
 	return false
+}
+
+// nearestTracked offers a file of the stack with a name like that of rel.
+func (l *loading) nearestTracked(rel string) string {
+	var names []string
+	for _, f := range l.src.Tracked.Under(l.src.Dir()) {
+		names = append(names, strings.TrimPrefix(f, l.src.Dir()+"/"))
+	}
+	return nearest(rel, names)
 }
 
 // takeRequired is take for a file that cannot be state.

@@ -36,7 +36,9 @@ type Source struct {
 	Env        map[string]string // the host's Compose variables
 	Secrets    map[string]string // the host's secrets: name to value version
 	Tracked    PathSet           // files that Git tracks
-	Untracked  PathSet           // files that Git neither tracks nor ignores
+	// Ignored tells whether a .gitignore of the repository lists a path, which
+	// need not exist. A path that is neither tracked nor ignored is a mistake.
+	Ignored func(path string) (bool, error)
 }
 
 // PathSet tells about paths of a repository, relative to its root.

@@ -17,6 +17,7 @@ import (
 // full is a stack that uses everything that reaches the device.
 func full() stack {
 	return stack{
+		ignored: []string{"data/web", "cache"},
 		files: map[string]string{
 			"compose.yaml": `x-env: &env
   LEVEL: ${LEVEL:-info}
@@ -234,7 +235,7 @@ func TestInputs(t *testing.T) {
 		{"image tag, which Compose sees", full().with(".env", "TAG=2\n"), nil},
 		{"state", func() stack {
 			s := full().with("data/web/db", "rows")
-			s.ignored = []string{"data/web/db"}
+			s.ignored = append(s.ignored, "data/web/db")
 			return s
 		}(), nil},
 	} {

@@ -22,6 +22,10 @@ func (l *loading) variables() {
 	case err == nil:
 		l.stack.EnvFiles = append(l.stack.EnvFiles, ".env")
 		l.files[".env"] = true
+		if !l.src.Tracked.Has(file) {
+			l.report(position{file: file}, CodeUntracked, Error, "is not tracked by Git, so the device would not get it",
+				"it goes to the device in clear: move secrets out with pisec add, take it off .gitignore, and git add "+file)
+		}
 		if tooManyReferences(string(data)) {
 			l.report(position{file: file, line: 1, column: 1}, CodeSyntax, Error, manyReferences, "")
 			return

@@ -71,7 +71,7 @@ func (w *Workspace) Host(ctx context.Context, h fleet.Host) (Result, error) {
 			Env:        h.Env,
 			Secrets:    versions,
 			Tracked:    w.tree.Tracked,
-			Untracked:  w.tree.Untracked,
+			Ignored:    func(path string) (bool, error) { return w.tree.Ignored(ctx, path) },
 		})
 		r.Findings = append(r.Findings, findings...)
 		if stack != nil {

@@ -45,6 +45,7 @@ func newRepository(t *testing.T) repository {
 	r := repository{t, t.TempDir()}
 	r.git("init", "--quiet")
 	r.write("flake.nix", "{ }")
+	r.write(".gitignore", "data\n")
 	r.write("fleet.toml", "operators = [\""+age+"\"]\n")
 	r.write("hosts/pi/host.toml", hostToml)
 	r.write("stacks/chat/compose.yaml", chat)
@@ -184,7 +185,6 @@ func TestPlanApply(t *testing.T) {
 	r.write("stacks/chat/site/index.html", "<html lang=en>")
 	step("content of a mounted file", "update "+dir+"chat.override.yaml")
 	r.write("stacks/chat/data/rows", "x")
-	r.write(".gitignore", "data\n")
 	step("state")
 	r.addSecret("UNUSED")
 	step("new secret", "update "+dir+"default.nix")

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	pathpkg "path"
 	"slices"
 	"strings"
 
@@ -34,29 +36,54 @@ func (f Files) Under(folder string) []string {
 
 // Tree is what Git knows of a work tree.
 type Tree struct {
-	Tracked   Files // in the index
-	Untracked Files // neither in the index nor ignored
+	Tracked Files // in the index
+	root    string
 }
 
 // Read asks Git about the work tree at root.
 func Read(ctx context.Context, root string) (Tree, error) {
-	tracked, err := list(ctx, root, "--cached")
+	out, err := run.Output(ctx, command(root, nil, "ls-files", "-z", "--cached"))
 	if err != nil {
-		return Tree{}, err
-	}
-	untracked, err := list(ctx, root, "--others", "--exclude-standard")
-	return Tree{Tracked: tracked, Untracked: untracked}, err
-}
-
-func list(ctx context.Context, root string, which ...string) (Files, error) {
-	argv := append([]string{"git", "-C", root, "ls-files", "-z"}, which...)
-	out, err := run.Output(ctx, run.Command{Argv: argv})
-	if err != nil {
-		return Files{}, explain(root, err)
+		return Tree{}, explain(root, err)
 	}
 	files := strings.FieldsFunc(string(out), func(r rune) bool { return r == 0 })
 	slices.Sort(files)
-	return Files{sorted: slices.Compact(files)}, nil
+	return Tree{Tracked: Files{sorted: slices.Compact(files)}, root: root}, nil
+}
+
+// Ignored tells whether a .gitignore of the repository lists a path, which need
+// not exist. What only this workstation ignores (core.excludesFile,
+// .git/info/exclude) does not count: everybody has to come to the same answer.
+func (t Tree) Ignored(ctx context.Context, path string) (bool, error) {
+	// With and without a slash: a pattern like "config/" means folders only.
+	paths := strings.NewReader(path + "\x00" + path + "/\x00")
+	out, err := run.Output(ctx, command(t.root, paths, "check-ignore", "--no-index", "--verbose", "-z", "--stdin"))
+	var failed *run.Error
+	if errors.As(err, &failed) && failed.Code == 1 {
+		return false, nil // no pattern at all
+	}
+	if err != nil {
+		return false, explain(t.root, err)
+	}
+	// Records of four fields: source, line, pattern, path.
+	fields := strings.Split(string(out), "\x00")
+	for i := 0; i+3 < len(fields); i += 4 {
+		source, pattern := fields[i], fields[i+2]
+		if pathpkg.Base(source) == ".gitignore" && !strings.HasPrefix(pattern, "!") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// command is Git at root. Git sets variables for its hooks that would send it
+// to another repository; they do not count.
+func command(root string, stdin io.Reader, args ...string) run.Command {
+	return run.Command{
+		Argv:  append([]string{"git", "-C", root}, args...),
+		Unset: []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE", "GIT_PREFIX"},
+		Stdin: stdin,
+	}
 }
 
 // NotARepository says that the fleet is not in Git.
@@ -66,7 +93,7 @@ func (e *NotARepository) Error() string { return e.Root + " is not a Git reposit
 
 // Hint says what to type.
 func (e *NotARepository) Hint() string {
-	return fmt.Sprintf("flakes see only what Git tracks: git -C %s init && git -C %s add .", e.Root, e.Root)
+	return fmt.Sprintf("flakes see only what Git tracks: git -C %[1]s init && git -C %[1]s add .", run.Quote(e.Root))
 }
 
 func explain(root string, err error) error {

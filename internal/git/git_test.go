@@ -65,17 +65,12 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range append(slices.Clone(odd), ".gitignore") {
-		if !tree.Tracked.Has(name) || tree.Untracked.Has(name) {
+		if !tree.Tracked.Has(name) {
 			t.Errorf("%q is not tracked", name)
 		}
 	}
-	for _, name := range []string{"new", "dir/new é"} {
-		if tree.Tracked.Has(name) || !tree.Untracked.Has(name) {
-			t.Errorf("%q is not untracked", name)
-		}
-	}
-	for _, name := range []string{"ignored", "dir/a.log", "dir", "", "no such file", ".git/config"} {
-		if tree.Tracked.Has(name) || tree.Untracked.Has(name) {
+	for _, name := range []string{"new", "dir/new é", "ignored", "dir/a.log", "dir", "", "no such file", ".git/config"} {
+		if tree.Tracked.Has(name) {
 			t.Errorf("%q is known", name)
 		}
 	}
@@ -94,8 +89,30 @@ func TestRead(t *testing.T) {
 			t.Errorf("under %q: %q, want %q", c.folder, got, c.want)
 		}
 	}
-	if got := tree.Untracked.Under("dir"); !slices.Equal(got, []string{"dir/new é"}) {
-		t.Errorf("untracked under dir: %q", got)
+}
+
+// TestIgnored: only the repository's own .gitignore files count, for paths that
+// exist and for those that do not.
+func TestIgnored(t *testing.T) {
+	root := repository(t)
+	write(t, root, "state/.gitignore", "/config/\n*.db\n!kept.db\n")
+	excludes := filepath.Join(t.TempDir(), "excludes")
+	write(t, filepath.Dir(excludes), "excludes", "mine\n")
+	runGit(t, root, "config", "core.excludesFile", excludes)
+	write(t, root, ".git/info/exclude", "also-mine\n")
+	t.Setenv("GIT_DIR", filepath.Join(t.TempDir(), "elsewhere")) // as in a hook of another repository
+	tree, err := git.Read(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{
+		"ignored": true, "dir/a.log": true, "state/config": true, "state/config/deep": true, "state/a.db": true,
+		"state/kept.db": false, "state/none": false, "new": false, "mine": false, "also-mine": false, "dir/x": false,
+	} {
+		got, err := tree.Ignored(t.Context(), path)
+		if err != nil || got != want {
+			t.Errorf("%s: %t, %v; want %t", path, got, err, want)
+		}
 	}
 }
 
@@ -106,7 +123,7 @@ func TestReadSubfolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !tree.Tracked.Has("x") || tree.Tracked.Has("dir/x") || tree.Tracked.Has("a b") || !tree.Untracked.Has("new é") {
+	if !tree.Tracked.Has("x") || tree.Tracked.Has("dir/x") || tree.Tracked.Has("a b") {
 		t.Errorf("tree %+v", tree)
 	}
 }

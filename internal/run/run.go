@@ -34,6 +34,7 @@ type Command struct {
 	Argv  []string  // program and arguments
 	Dir   string    // working directory; empty for the caller's
 	Env   []string  // "NAME=value", on top of the caller's environment
+	Unset []string  // names of variables that the child does not get
 	Stdin io.Reader // nil for none
 }
 
@@ -42,16 +43,16 @@ func (c Command) String() string {
 	words := make([]string, 0, len(c.Env)+len(c.Argv))
 	for _, e := range c.Env {
 		name, value, _ := strings.Cut(e, "=")
-		words = append(words, name+"="+quote(value))
+		words = append(words, name+"="+Quote(value))
 	}
 	for _, a := range c.Argv {
-		words = append(words, quote(a))
+		words = append(words, Quote(a))
 	}
 	return strings.Join(words, " ")
 }
 
-// quote makes a word safe for a shell, and leaves plain ones alone.
-func quote(word string) string {
+// Quote makes a word safe for a shell, and leaves plain ones alone.
+func Quote(word string) string {
 	plain := func(r rune) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=@+,%#", r)
 	}
@@ -109,7 +110,11 @@ func Stream(ctx context.Context, c Command, line func(text string)) error {
 func (c Command) prepare(ctx context.Context) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
 	cmd.Dir, cmd.Stdin = c.Dir, c.Stdin
-	cmd.Env = append(append(os.Environ(), "LC_ALL=C"), c.Env...)
+	inherited := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return slices.Contains(c.Unset, name)
+	})
+	cmd.Env = append(append(inherited, "LC_ALL=C"), c.Env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = grace
 	return cmd
