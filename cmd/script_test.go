@@ -115,7 +115,7 @@ func keyPair(path string) (public string, err error) {
 
 // startSSHD runs a real sshd on 127.0.0.1:PORT with the host key in the file
 // KEY, for as long as the script lasts: "sshd PORT KEY". The operator may log
-// in as root; what a session runs finds the stand-ins of testdata/fake first.
+// in as root; what a login runs finds the stand-ins of testdata/fake first.
 func startSSHD(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: sshd PORT KEY")

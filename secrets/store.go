@@ -123,7 +123,10 @@ func (s Store) Apply(additions ...*Addition) error {
 	}
 	defer t.end()
 	for _, a := range additions {
-		err := mkdirDurable(filepath.Dir(s.path(a.File)))
+		err := s.checkFolders(a.Label.Host)
+		if err == nil {
+			err = mkdirDurable(filepath.Dir(s.path(a.File)))
+		}
 		if err == nil {
 			err = t.stage(a.File, a.ciphertext)
 		}
@@ -132,6 +135,17 @@ func (s Store) Apply(additions ...*Addition) error {
 		}
 	}
 	return t.commit()
+}
+
+// checkFolders refuses folders that lead out of the repository.
+func (s Store) checkFolders(host string) error {
+	for _, dir := range []string{"hosts/" + host, Dir(host)} {
+		info, err := os.Lstat(s.path(dir))
+		if err == nil && !info.IsDir() {
+			return fmt.Errorf("%s is not a folder", dir)
+		}
+	}
+	return nil
 }
 
 // Remove deletes a secret, durably.
@@ -175,6 +189,12 @@ func encrypt(value []byte, label Label, readers []Reader) ([]byte, error) {
 		return nil, errors.New("the encrypted file does not read back as it was written")
 	}
 	return out.Bytes(), nil
+}
+
+// Any tells whether a host has anything where its secrets are kept.
+func (s Store) Any(host string) bool {
+	files, err := os.ReadDir(s.path(Dir(host)))
+	return len(files) > 0 || (err != nil && !errors.Is(err, fs.ErrNotExist))
 }
 
 // List reads the headers of all secrets of a host, sorted by name. Files that

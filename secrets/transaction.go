@@ -58,7 +58,8 @@ func (s Store) begin() (*transaction, error) {
 	}
 	if err := t.recover(); err != nil {
 		unlock()
-		return nil, fmt.Errorf("%s: completing an earlier run: %w", staging, err)
+		return nil, &Error{Message: staging + ": completing an earlier run", Err: err,
+			Fix: "if it came with a clone: git rm -r " + staging + "; if not, remove it and see what pisec verify says"}
 	}
 	return t, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,6 +93,10 @@ func addable(c *ucli.Context, f *fleet.Fleet, store secrets.Store, hosts []fleet
 
 // applyAdditions shows and, without --dry-run, writes.
 func applyAdditions(c *ucli.Context, store secrets.Store, additions []*secrets.Addition) error {
+	// A value that was cut short by Ctrl-C looks like any other.
+	if err := c.Context.Err(); err != nil {
+		return err
+	}
 	verb := "wrote"
 	if c.Bool("dry-run") {
 		verb = "would write"
@@ -104,7 +109,7 @@ func applyAdditions(c *ucli.Context, store secrets.Store, additions []*secrets.A
 		files, hosts = append(files, a.File), append(hosts, a.Label.Host)
 	}
 	if !c.Bool("dry-run") {
-		fmt.Fprintf(c.App.ErrWriter, "next: git add %s && pistack generate %s\n", strings.Join(files, " "), strings.Join(hosts, " "))
+		fmt.Fprintf(c.App.ErrWriter, "next: git add %s && pistack generate %s\n", strings.Join(files, " "), strings.Join(slices.Compact(hosts), " "))
 	}
 	return nil
 }

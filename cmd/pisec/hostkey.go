@@ -60,6 +60,9 @@ func hostKey(c *ucli.Context) error {
 	if err := cli.Agree(c, fmt.Sprintf("Pin the new key for %s?", host.Name)); err != nil {
 		return err
 	}
+	if err := c.Context.Err(); err != nil {
+		return err
+	}
 	if err := host.PinKey(ssh.MarshalAuthorizedKey(key)); err != nil {
 		return err
 	}

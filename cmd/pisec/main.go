@@ -11,11 +11,13 @@ import (
 	"pistack/internal/cli"
 )
 
-func main() { os.Exit(run()) }
-
-func run() int {
+func main() {
 	noCoreDumps()
-	return cli.Main(&ucli.App{
+	os.Exit(cli.Main(app()))
+}
+
+func app() *ucli.App {
+	return &ucli.App{
 		Name:  "pisec",
 		Usage: "container secrets in Git, encrypted to the machine that needs them",
 		Description: `A secret is one age file, hosts/HOST/secrets/NAME.age. The host's ssh key and
@@ -27,7 +29,7 @@ the operators of fleet.toml can read it; "age -d -i KEY FILE" opens it too.
 			hostKeyCommand(), rekeyCommand(), verifyCommand(),
 			installCommand(),
 		},
-	})
+	}
 }
 
 // noCoreDumps keeps plaintext out of core files. Best effort: where the limit

@@ -71,6 +71,9 @@ func rekey(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := c.Context.Err(); err != nil {
+		return err
+	}
 	if err := store.ApplyRekey(plan, identities...); err != nil {
 		return err
 	}
@@ -87,9 +90,13 @@ func wantedReaders(c *ucli.Context, f *fleet.Fleet) ([]secrets.Wanted, error) {
 	if err != nil {
 		return nil, err
 	}
+	store := secrets.Store{Root: f.Root}
 	var wanted []secrets.Wanted
 	var problems []error
 	for _, h := range hosts {
+		if !store.Any(h.Name) {
+			continue // a host that is not pinned yet is no reason to stop
+		}
 		readers, err := readersOf(f, h)
 		problems = append(problems, err)
 		wanted = append(wanted, secrets.Wanted{Host: h.Name, Readers: readers})

@@ -47,6 +47,9 @@ func remove(c *ucli.Context) error {
 	if err := cli.Agree(c, fmt.Sprintf("Remove %s?", file)); err != nil {
 		return err
 	}
+	if err := c.Context.Err(); err != nil {
+		return err
+	}
 	if err := store.Remove(host.Name, name); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	ucli "github.com/urfave/cli/v2"
@@ -42,7 +43,10 @@ func rotate(c *ucli.Context) error {
 	}
 	store := secrets.Store{Root: f.Root}
 	var additions []*secrets.Addition
-	for _, name := range c.Args().Tail() {
+	for i, name := range c.Args().Tail() {
+		if slices.Contains(c.Args().Tail()[:i], name) {
+			return cli.Usage("%s stands there twice", name)
+		}
 		if err := store.CheckPresent(host.Name, name); err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func completeSecrets(c *ucli.Context) {
 	switch c.NArg() {
 	case 0:
 		cli.CompleteHosts(false)(c)
-	case 1:
+	default:
 		entries, _ := secrets.Store{Root: f.Root}.List(c.Args().First())
 		for _, e := range entries {
 			fmt.Fprintln(c.App.Writer, e.Name)

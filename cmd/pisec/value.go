@@ -22,15 +22,21 @@ func readValue(c *ucli.Context, name string, hosts []fleet.Host) ([]byte, error)
 	if file != "" && c.IsSet("generate") {
 		return nil, cli.Usage("--file and --generate exclude each other")
 	}
+	if c.IsSet("file") && file == "" {
+		return nil, cli.Usage("--file names no file")
+	}
 	if c.IsSet("generate") {
 		return generate(c.String("generate"))
 	}
 	if file == "" && term.IsTerminal(os.Stdin) {
 		return term.ReadSecret(c.Context, fmt.Sprintf("Value of %s for %s (not shown): ", name, names(hosts)))
 	}
-	value, err := readFrom(file)
+	value, err := term.Wait(c.Context, func() ([]byte, error) { return readFrom(file) })
 	if err != nil {
 		return nil, err
+	}
+	if bytes.IndexByte(value, 0) >= 0 {
+		fmt.Fprintf(c.App.ErrWriter, "note: the value holds a NUL byte: a container can have it as a file, not as a variable\n")
 	}
 	if c.Bool("trim") {
 		value = bytes.TrimRight(value, "\r\n")

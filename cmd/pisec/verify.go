@@ -53,14 +53,19 @@ func verify(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	wanted, err := wantedReaders(c, f)
+	hosts, err := f.Select(c.Args().Slice())
 	if err != nil {
 		return err
 	}
 	v := verification{Schema: 1, Findings: []verifyFinding{}}
 	store := secrets.Store{Root: f.Root}
-	for _, w := range wanted {
-		v.host(store, w)
+	for _, h := range hosts {
+		readers, err := readersOf(f, h)
+		if err != nil && store.Any(h.Name) {
+			v.add(err)
+			continue
+		}
+		v.host(store, secrets.Wanted{Host: h.Name, Readers: readers})
 	}
 	v.Findings = append(v.Findings, tagCollisions(f)...)
 	if err := v.print(c); err != nil {
@@ -99,9 +104,9 @@ func (v *verification) add(err error) {
 		return
 	}
 	finding := verifyFinding{Message: err.Error()}
-	var known *secrets.Error
-	if errors.As(err, &known) {
-		finding.Fix = known.Fix
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		finding.Fix = hinted.Hint()
 	}
 	v.Findings = append(v.Findings, finding)
 }
@@ -113,7 +118,7 @@ func tagCollisions(f *fleet.Fleet) []verifyFinding {
 	for _, h := range f.Hosts {
 		readers, err := readersOf(f, h)
 		if err != nil {
-			continue // of a host that was not selected
+			continue // reported for a selected host that has secrets
 		}
 		for _, r := range readers {
 			other, seen := first[r.Tag]

@@ -16,6 +16,7 @@ import (
 	"pistack/internal/deploy"
 	"pistack/internal/fleet"
 	"pistack/internal/generate"
+	"pistack/internal/run"
 )
 
 func deployCommand() *ucli.Command {
@@ -133,16 +134,12 @@ func targetOf(c *ucli.Context, f *fleet.Fleet, host fleet.Host) (deploy.Target, 
 // of a fleet do not share one.
 func stateDir(root, host string) (string, error) {
 	base := os.Getenv("XDG_STATE_HOME")
-	if base == "" {
+	if !filepath.IsAbs(base) { // unset, or to be ignored by the XDG specification
 		home, err := os.UserHomeDir()
 		if err != nil {
 			return "", errors.New("neither XDG_STATE_HOME nor HOME is set: there is no place for the generated ssh configuration")
 		}
 		base = filepath.Join(home, ".local", "state")
-	}
-	base, err := filepath.Abs(base)
-	if err != nil {
-		return "", err
 	}
 	sum := sha256.Sum256([]byte(root))
 	return filepath.Join(base, "pistack", hex.EncodeToString(sum[:6]), host), nil
@@ -154,7 +151,7 @@ func showPlan(c *ucli.Context, p *deploy.Plan) {
 		h.Name, h.User, h.Address, h.Port, strings.Join(h.Stacks, ", "))
 	if c.Bool("explain") {
 		fmt.Fprintf(c.App.Writer, "%s\n", p.Probe)
-		fmt.Fprintf(c.App.Writer, "(cd %s && %s)\n", p.Target.Root, p.Rebuild)
+		fmt.Fprintf(c.App.Writer, "(cd %s && %s)\n", run.Quote(p.Target.Root), p.Rebuild)
 	}
 }
 

@@ -12,11 +12,13 @@ import (
 	"pistack/internal/cli"
 )
 
-func main() { os.Exit(run()) }
-
-func run() int {
+func main() {
 	logrus.SetOutput(io.Discard) // compose-go logs what we report as findings, without a place
-	return cli.Main(&ucli.App{
+	os.Exit(cli.Main(app()))
+}
+
+func app() *ucli.App {
+	return &ucli.App{
 		Name:  "pistack",
 		Usage: "Compose stacks on a fleet of NixOS machines, from one Git repository",
 		Description: `Plain Compose files and encrypted secrets go in, generated NixOS modules come
@@ -25,5 +27,5 @@ pistack generate, git commit, pistack deploy.
 
 ` + cli.ExitHelp,
 		Commands: []*ucli.Command{checkCommand(), generateCommand(), deployCommand()},
-	})
+	}
 }

@@ -71,7 +71,7 @@ func TestOurs(t *testing.T) {
 		{"internal/git", []string{"internal/run"}, "it asks Git, and knows nothing of fleets"},
 		{"internal/fleet", nil, "it reads settings; recipients and stacks are checked by those who use them"},
 		{"internal/term", nil, "it asks people, for everybody"},
-		{"internal/cli", []string{"internal/fleet"}, "it is wiring that both commands share: what only one of them needs belongs in cmd"},
+		{"internal/cli", []string{"internal/fleet", "internal/term"}, "it is wiring that both commands share: what only one of them needs belongs in cmd"},
 		{"internal/generate", []string{"compose", "secrets", "nixgen", "internal/fleet", "internal/git"}, "it brings the parts of a host together, and reaches no network and no terminal"},
 		{"internal/deploy", []string{"internal/fleet", "internal/run"}, "it runs nixos-rebuild, and decides nothing about stacks or secrets"},
 		{"cmd/pisec", []string{"internal/cli", "internal/fleet", "internal/term", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},

@@ -7,7 +7,7 @@ import (
 )
 
 // The scripts ask the command itself, with what has been typed so far, and so
-// offer real commands, flags, hosts and secrets.
+// offer real commands, hosts and secrets.
 const bashScript = `_%[1]s() {
   local words
   words=$("${COMP_WORDS[@]:0:COMP_CWORD}" --generate-bash-completion 2>/dev/null | cut -d: -f1)

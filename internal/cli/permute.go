@@ -15,6 +15,10 @@ const completionFlag = "--generate-bash-completion"
 // reading flags at the first argument, so that "pisec add host NAME --replace"
 // would take --replace for a third argument. What follows "--" stays as it is.
 func permute(app *cli.App, args []string) []string {
+	if n := len(args) - 1; n > 0 && args[n] == completionFlag {
+		// Never the value of a flag: the command would run with it.
+		return append(permute(app, args[:n]), completionFlag)
+	}
 	at, flags := 1, app.Flags
 	for at < len(args) && strings.HasPrefix(args[at], "-") && args[at] != "--" {
 		at += words(flags, args[at])
@@ -35,9 +39,9 @@ func permute(app *cli.App, args []string) []string {
 func split(flags []cli.Flag, args []string) (moved, rest []string) {
 	for i := 0; i < len(args); {
 		if args[i] == "--" {
-			return moved, append(rest, args[i:]...)
+			return append(moved, "--"), append(rest, args[i+1:]...)
 		}
-		if !strings.HasPrefix(args[i], "-") || args[i] == "-" || args[i] == completionFlag {
+		if !strings.HasPrefix(args[i], "-") || args[i] == "-" {
 			rest = append(rest, args[i])
 			i++
 			continue

@@ -32,7 +32,7 @@ func ReadSecret(ctx context.Context, prompt string) ([]byte, error) {
 	}
 	fmt.Fprint(tty, prompt)
 	defer fmt.Fprintln(tty)
-	value, err := wait(ctx, func() ([]byte, error) { return term.ReadPassword(int(tty.Fd())) })
+	value, err := Wait(ctx, func() ([]byte, error) { return term.ReadPassword(int(tty.Fd())) })
 	if ctx.Err() != nil {
 		// The read is still waiting, with echo turned off.
 		return nil, errors.Join(ctx.Err(), term.Restore(int(tty.Fd()), before))
@@ -46,7 +46,7 @@ func Confirm(ctx context.Context, question string) (bool, error) {
 		return false, ErrNoTerminal
 	}
 	fmt.Fprintf(os.Stderr, "%s [y/N] ", question)
-	line, err := wait(ctx, func() (string, error) { return bufio.NewReader(os.Stdin).ReadString('\n') })
+	line, err := Wait(ctx, func() (string, error) { return bufio.NewReader(os.Stdin).ReadString('\n') })
 	if ctx.Err() != nil {
 		fmt.Fprintln(os.Stderr)
 		return false, ctx.Err()
@@ -58,8 +58,9 @@ func Confirm(ctx context.Context, question string) (bool, error) {
 	return answer == "y" || answer == "yes", nil
 }
 
-// wait runs a read that cannot be interrupted, and gives up on it when ctx ends.
-func wait[T any](ctx context.Context, read func() (T, error)) (T, error) {
+// Wait runs a read that cannot be interrupted, and gives up on it when ctx ends:
+// the process is about to end then, and the read with it.
+func Wait[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
