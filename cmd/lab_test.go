@@ -99,6 +99,7 @@ func (l *lab) copyFleet(t *testing.T, repository string) {
 	l.writeFleet(t, "testdata/vpi/system/bin/pisec", pisec)
 	l.chmod(t, "testdata/vpi/system/bin/pisec")
 	l.command(t, "git", "init", "-q", "-b", "main").output(t)
+	l.command(t, "git", "add", "--all").output(t)
 }
 
 func (l *lab) readFleet(t *testing.T, file string) []byte {
