@@ -33,6 +33,7 @@ func newKillFleet(t *testing.T) killFleet {
 	}
 	f.write("fleet.toml", fmt.Sprintf("operators = [%q]\n", operator))
 	f.write("hosts/pi/host.toml", "address = \"pi\"\nsystem = \"aarch64-linux\"\n")
+	f.write("hosts/pi/default.nix", "# used by hand: KEY A B C D E\n")
 	f.write("hosts/pi/ssh_host_ed25519_key.pub", f.keys[0]+"\n")
 	return f
 }
@@ -78,7 +79,7 @@ func (f killFleet) kill(cmd *exec.Cmd, after time.Duration) {
 // show opens a secret with a key of the fleet's folder.
 func (f killFleet) show(name, key string) (string, error) {
 	f.t.Helper()
-	identities, err := secrets.LoadIdentity(filepath.Join(f.root, key), nil)
+	identities, err := secrets.LoadIdentity(filepath.Join(f.root, key), nil, nil)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func (f killFleet) show(name, key string) (string, error) {
 // assertOnly checks that nothing but these secrets is below hosts/.
 func (f killFleet) assertOnly(names ...string) {
 	f.t.Helper()
-	want := len(names) + len([]string{"host.toml", "ssh_host_ed25519_key.pub"})
+	want := len(names) + len([]string{"host.toml", "default.nix", "ssh_host_ed25519_key.pub"})
 	files := 0
 	err := filepath.WalkDir(filepath.Join(f.root, "hosts"), func(path string, e os.DirEntry, err error) error {
 		if err == nil && !e.IsDir() {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"go.yaml.in/yaml/v4"
+
+	"pistack/compose/reference"
 )
 
 // Limits of a Compose file. Real ones stay far below; compose-go's time grows
@@ -23,8 +25,8 @@ func (d document) excess() string {
 		return fmt.Sprintf("has more than %d keys and values, with what its aliases stand for", maxValues)
 	}
 	work := 0
-	d.scalars(func(n *yaml.Node) { work += referenceWork(n.Value) })
-	if work > maxReferenceWork {
+	d.scalars(func(n *yaml.Node) { work += reference.Work(n.Value) })
+	if reference.Excessive(work) {
 		return manyReferences
 	}
 	return ""
@@ -59,3 +61,5 @@ func (m *measure) of(n *yaml.Node, depth int) int {
 	m.values[n] = total
 	return total
 }
+
+const manyReferences = "has too many ${…} in one place to interpolate"

@@ -7,6 +7,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v4"
+
+	"pistack/compose/reference"
 )
 
 // volumes sorts the relative bind mounts of a service: what Git tracks is
@@ -85,7 +87,7 @@ func (l *loading) envFiles(config types.ServiceConfig, in *inputs) {
 }
 
 func (l *loading) envFileVariables(file, text string, in *inputs) {
-	if tooManyReferences(text) {
+	if reference.TooMany(text) {
 		l.report(position{file, 1, 1}, CodeSyntax, Error, manyReferences, "")
 		return
 	}

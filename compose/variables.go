@@ -10,6 +10,8 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
 	"go.yaml.in/yaml/v4"
+
+	"pistack/compose/reference"
 )
 
 // variables reads the stack's .env and lays the host's variables and the
@@ -26,7 +28,7 @@ func (l *loading) variables() {
 			l.report(position{file: file}, CodeUntracked, Error, "is not tracked by Git, so the device would not get it",
 				"it goes to the device in clear: move secrets out with pisec add, take it off .gitignore, and git add "+file)
 		}
-		if tooManyReferences(string(data)) {
+		if reference.TooMany(string(data)) {
 			l.report(position{file: file, line: 1, column: 1}, CodeSyntax, Error, manyReferences, "")
 			return
 		}
@@ -83,23 +85,20 @@ func (l *loading) checkScalar(d document, n *yaml.Node) (secrets []string) {
 }
 
 // lookUp lists the variables of a text that would become empty by accident, and
-// the secrets that it refers to. It looks into a default only where that applies,
-// as interpolation does.
+// the secrets that it refers to.
 func (l *loading) lookUp(text string) (undefined, secrets []string) {
-	for _, r := range references(text) {
-		value, defined := l.env[r.name]
-		if _, secret := l.src.Secrets[r.name]; secret {
-			secrets = append(secrets, r.name)
-		}
-		if r.optional() {
-			if r.usesWord(value, defined) {
-				u, s := l.lookUp(r.word)
-				undefined, secrets = append(undefined, u...), append(secrets, s...)
-			}
-		} else if !defined {
-			undefined = append(undefined, r.name)
-		}
+	lookUp := func(name string) (string, bool) {
+		value, defined := l.env[name]
+		return value, defined
 	}
+	reference.Walk(text, lookUp, func(r reference.Reference, defined bool) {
+		if _, secret := l.src.Secrets[r.Name]; secret {
+			secrets = append(secrets, r.Name)
+		}
+		if !r.Optional() && !defined {
+			undefined = append(undefined, r.Name)
+		}
+	})
 	return undefined, secrets
 }
 

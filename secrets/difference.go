@@ -32,13 +32,18 @@ func (d Difference) String() string {
 func (h Header) Compare(wanted []Reader) Difference {
 	left := slices.Clone(h.Readers)
 	var d Difference
-	for _, r := range distinct(wanted) {
-		at := slices.Index(left, r.stanza())
+	take := func(r Reader) {
+		at := slices.IndexFunc(left, r.mayBe)
 		if at < 0 {
 			d.Gains = append(d.Gains, r.Source)
-			continue
+			return
 		}
 		left = slices.Delete(left, at, at+1)
+	}
+	// Those that a header names come first: a plugin's stanza may look like anything.
+	named, others := split(distinct(wanted))
+	for _, r := range append(named, others...) {
+		take(r)
 	}
 	for _, s := range left {
 		d.Loses = append(d.Loses, s.String())
@@ -46,12 +51,33 @@ func (h Header) Compare(wanted []Reader) Difference {
 	return d
 }
 
-// stanza is what a header shows of a reader.
-func (r Reader) stanza() Stanza {
-	if r.Tag != "" {
-		return Stanza{Type: "ssh-ed25519", Tag: r.Tag}
+// split separates readers whose stanza is known from those of plugins.
+func split(readers []Reader) (known, plugins []Reader) {
+	for _, r := range readers {
+		if r.Type == "" {
+			plugins = append(plugins, r)
+			continue
+		}
+		known = append(known, r)
 	}
-	return Stanza{Type: "X25519"}
+	return known, plugins
+}
+
+// mayBe tells whether a stanza of a header can be this reader's.
+func (r Reader) mayBe(s Stanza) bool {
+	if r.Type == "" {
+		return s.foreign()
+	}
+	return s.Type == r.Type && s.Tag == r.Tag
+}
+
+// foreign tells of a stanza that age itself does not write.
+func (s Stanza) foreign() bool {
+	switch s.Type {
+	case "X25519", "ssh-ed25519", "ssh-rsa", "scrypt", "mlkem768x25519", "p256tag", "mlkem768p256tag":
+		return false
+	}
+	return true
 }
 
 func (s Stanza) String() string {

@@ -49,14 +49,23 @@ func ReadHeader(r io.Reader) (Header, error) {
 	return h, nil
 }
 
-// readStanzas lists a header's stanzas by offering age an identity that takes
-// note of them and opens none.
+// readStanzas lists the stanzas of an armored file's header.
 func readStanzas(r io.Reader) ([]*age.Stanza, error) {
+	stanzas, err := binaryStanzas(armor.NewReader(r))
+	if err != nil {
+		return nil, errors.New("is not an armored age file")
+	}
+	return stanzas, nil
+}
+
+// binaryStanzas lists a header's stanzas by offering age an identity that takes
+// note of them and opens none.
+func binaryStanzas(r io.Reader) ([]*age.Stanza, error) {
 	var seen recorder
-	_, err := age.Decrypt(armor.NewReader(r), &seen)
+	_, err := age.Decrypt(r, &seen)
 	var noMatch *age.NoIdentityMatchError
 	if !errors.As(err, &noMatch) {
-		return nil, errors.New("is not an armored age file")
+		return nil, errors.New("is not an age file")
 	}
 	return seen.stanzas, nil
 }

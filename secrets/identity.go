@@ -1,9 +1,13 @@
 package secrets
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 
 	"filippo.io/age"
 	"filippo.io/age/agessh"
@@ -14,46 +18,160 @@ import (
 // maxIdentity bounds an identity file, in bytes.
 const maxIdentity = 1 << 20
 
+// maxWork bounds the work of a passphrase, as a power of two: age itself writes
+// 18, which takes a second; a file with more could keep us busy for hours.
+const maxWork = 22
+
 // Passphrase asks for the passphrase of a key file. It is called once at most
-// for each identity, and only when the key is needed.
+// for each identity file.
 type Passphrase func(file string) ([]byte, error)
 
-// LoadIdentity reads a private key: an ssh-ed25519 key, also one with a
-// passphrase, or a file of age identities as age-keygen writes them.
-func LoadIdentity(file string, ask Passphrase) ([]age.Identity, error) {
+// LoadIdentity reads a private key: an ssh-ed25519 key, a file of age
+// identities as age-keygen and age plugins write them, or such a file encrypted
+// with a passphrase. The passphrase of an ssh key is asked for when the key is
+// needed, that of an encrypted file at once. plugins may be nil.
+func LoadIdentity(file string, ask Passphrase, plugins Plugins) ([]age.Identity, error) {
 	data, err := readBounded(file, maxIdentity)
 	if err != nil {
 		return nil, &Error{Message: fmt.Sprintf("identity %s: %v", file, fileReason(err)), Fix: "name a private key with --identity FILE or PISEC_IDENTITY"}
 	}
 	defer clear(data)
-	if start := bytes.TrimSpace(data); bytes.HasPrefix(start, []byte("-----BEGIN ")) && !bytes.HasPrefix(start, []byte(armor.Header)) {
+	start := bytes.TrimSpace(data)
+	switch {
+	case bytes.HasPrefix(start, []byte(armor.Header)), bytes.HasPrefix(start, []byte("age-encryption.org/")):
+		return encryptedIdentities(file, data, ask, plugins)
+	case bytes.HasPrefix(start, []byte("-----BEGIN ")):
 		return sshIdentity(file, data, ask)
+	case bytes.HasPrefix(start, []byte("ssh-")), bytes.HasPrefix(start, []byte("age1")):
+		return nil, &Error{Message: fmt.Sprintf("identity %s: is a public key", file), Fix: "decrypting needs the private half: name its file"}
 	}
-	identities, err := age.ParseIdentities(bytes.NewReader(data))
+	return ageIdentities(file, data, plugins)
+}
+
+// encryptedIdentities opens an identity file that "age -p" encrypted.
+func encryptedIdentities(file string, data []byte, ask Passphrase, plugins Plugins) ([]age.Identity, error) {
+	wrong := func(what string, cause error) error {
+		return &Error{Message: fmt.Sprintf("identity %s: %s", file, what), Err: cause, Fix: `only a passphrase can protect an identity file: "age -p"; "age -d FILE" asks for it, too`}
+	}
+	stanzas, err := binaryStanzas(dearmored(data))
+	if err != nil || len(stanzas) != 1 || stanzas[0].Type != "scrypt" {
+		return nil, wrong("is encrypted, and not with a passphrase", nil)
+	}
+	passphrase, err := ask(file)
 	if err != nil {
-		// The parser's error may quote the file.
+		return nil, wrong("is encrypted", err)
+	}
+	defer clear(passphrase)
+	scrypt, err := age.NewScryptIdentity(string(passphrase))
+	if err != nil {
+		return nil, wrong("the passphrase is empty", nil)
+	}
+	scrypt.SetMaxWorkFactor(maxWork)
+	plain, err := age.Decrypt(dearmored(data), scrypt)
+	if err != nil {
+		return nil, wrong("the passphrase is wrong", nil)
+	}
+	text, err := io.ReadAll(io.LimitReader(plain, maxIdentity))
+	if err != nil {
+		return nil, wrong("is damaged or truncated", nil)
+	}
+	defer clear(text)
+	return ageIdentities(file, text, plugins)
+}
+
+// dearmored reads an age file of either form as a binary one.
+func dearmored(data []byte) io.Reader {
+	if start := bytes.TrimSpace(data); bytes.HasPrefix(start, []byte(armor.Header)) {
+		return armor.NewReader(bytes.NewReader(start))
+	}
+	return bytes.NewReader(data)
+}
+
+// ageIdentities parses a file with one identity a line. No error quotes it.
+func ageIdentities(file string, data []byte, plugins Plugins) ([]age.Identity, error) {
+	if plugins == nil {
+		plugins = noPlugins{}
+	}
+	var identities []age.Identity
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		id, err := ageIdentity(line, plugins)
+		var refused *Error
+		if errors.As(err, &refused) {
+			return nil, &Error{Message: fmt.Sprintf("identity %s:%d: %s", file, n, refused.Message), Fix: refused.Fix}
+		}
+		if err != nil {
+			identities = nil
+			break
+		}
+		identities = append(identities, id)
+	}
+	if len(identities) == 0 || lines.Err() != nil {
 		return nil, &Error{Message: fmt.Sprintf("identity %s: is neither an ssh-ed25519 private key nor an age identity file", file),
-			Fix: "age-keygen -o FILE makes one; plugin and encrypted identity files do not work yet"}
+			Fix: "age-keygen -o FILE makes one"}
 	}
 	return identities, nil
 }
 
-func sshIdentity(file string, pem []byte, ask Passphrase) ([]age.Identity, error) {
-	id, err := agessh.ParseIdentity(pem)
+func ageIdentity(line string, plugins Plugins) (age.Identity, error) {
+	if strings.HasPrefix(line, "AGE-PLUGIN-") {
+		return plugins.Identity(line)
+	}
+	if strings.HasPrefix(line, "AGE-SECRET-KEY-PQ-1") {
+		return age.ParseHybridIdentity(line)
+	}
+	return age.ParseX25519Identity(line)
+}
+
+func sshIdentity(file string, text []byte, ask Passphrase) ([]age.Identity, error) {
+	id, err := agessh.ParseIdentity(text)
 	var locked *ssh.PassphraseMissingError
 	switch {
 	case errors.As(err, &locked) && locked.PublicKey != nil && locked.PublicKey.Type() == ssh.KeyAlgoED25519:
-		id, err = newLocked(file, locked.PublicKey, pem, ask)
+		id, err = newLocked(file, locked.PublicKey, text, ask)
 	case err == nil:
 		if _, ok := id.(*agessh.Ed25519Identity); !ok {
 			err = errors.New("wrong type")
 		}
 	}
 	if err != nil {
-		return nil, &Error{Message: fmt.Sprintf("identity %s: is not an ssh-ed25519 private key", file),
+		return nil, &Error{Message: fmt.Sprintf("identity %s: is %s, not an ssh-ed25519 private key", file, kindOfKey(text)),
 			Fix: "age reads ssh-ed25519 keys; rsa, ecdsa and security keys cannot be used, and ssh-agent can only sign: ssh-keygen -t ed25519"}
 	}
 	return []age.Identity{id}, nil
+}
+
+// kindOfKey names the type of a private key that cannot be used. The files of
+// OpenSSH carry the public key in clear, also those with a passphrase.
+func kindOfKey(text []byte) string {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return "a damaged key"
+	}
+	defer clear(block.Bytes)
+	for _, k := range []struct{ mark, name string }{
+		{"sk-ssh-ed25519@openssh.com", "a security key (sk-ssh-ed25519)"},
+		{"sk-ecdsa-sha2-", "a security key (sk-ecdsa)"},
+		{"ecdsa-sha2-", "an ecdsa key"},
+		{"ssh-rsa", "an rsa key"},
+		{"ssh-dss", "a dsa key"},
+		{"ssh-ed25519", "a damaged key"},
+	} {
+		if bytes.Contains(block.Bytes, []byte(k.mark)) {
+			return k.name
+		}
+	}
+	switch block.Type {
+	case "RSA PRIVATE KEY":
+		return "an rsa key"
+	case "EC PRIVATE KEY":
+		return "an ecdsa key"
+	}
+	return "something else"
 }
 
 // lockedIdentity is an ssh key with a passphrase.

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,7 +30,8 @@ func encryptTo(text string, recipients ...age.Recipient) ([]byte, error) {
 	if _, err := w.Write([]byte(text)); err != nil {
 		return nil, err
 	}
-	return out.Bytes(), errors.Join(w.Close(), armored.Close(), nil)
+	err = errors.Join(w.Close(), armored.Close())
+	return out.Bytes(), err
 }
 
 // TestLockedIdentity: the passphrase of an ssh key is asked for once, and only
@@ -53,7 +55,7 @@ func TestLockedIdentity(t *testing.T) {
 	}
 	load := func(ask secrets.Passphrase) []age.Identity {
 		t.Helper()
-		ids, err := secrets.LoadIdentity(locked.file, ask)
+		ids, err := secrets.LoadIdentity(locked.file, ask, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +120,8 @@ func TestLoadIdentity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const notSSH, notAge = "is not an ssh-ed25519 private key", "is neither an ssh-ed25519 private key nor an age identity file"
+	const notSSH, notAge = ", not an ssh-ed25519 private key", "is neither an ssh-ed25519 private key nor an age identity file"
+	const public = "is a public key"
 	for _, c := range []struct {
 		name string
 		data []byte
@@ -129,18 +132,18 @@ func TestLoadIdentity(t *testing.T) {
 		{"ssh-ed25519 with a passphrase", sshKey(t, edKey, "p"), 1, ""},
 		{"age", []byte(x.String() + "\n"), 1, ""},
 		{"two of age, with comments", []byte("# one\n" + x.String() + "\n\n# two\n" + x.String()), 2, ""},
-		{"rsa", sshKey(t, rsaKey, ""), 0, notSSH},
-		{"rsa with a passphrase", sshKey(t, rsaKey, "p"), 0, notSSH},
-		{"ecdsa", sshKey(t, ecKey, ""), 0, notSSH},
-		{"ecdsa with a passphrase", sshKey(t, ecKey, "p"), 0, notSSH},
-		{"half an ssh key", sshKey(t, edKey, "")[:100], 0, notSSH},
-		{"a certificate", []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), 0, notSSH},
+		{"rsa", sshKey(t, rsaKey, ""), 0, "is an rsa key" + notSSH},
+		{"rsa with a passphrase", sshKey(t, rsaKey, "p"), 0, "is an rsa key" + notSSH},
+		{"ecdsa", sshKey(t, ecKey, ""), 0, "is an ecdsa key" + notSSH},
+		{"ecdsa with a passphrase", sshKey(t, ecKey, "p"), 0, "is an ecdsa key" + notSSH},
+		{"half an ssh key", sshKey(t, edKey, "")[:100], 0, "is a damaged key" + notSSH},
+		{"a certificate", []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), 0, "is something else" + notSSH},
 		{"half an age key", []byte(x.String()[:40]), 0, notAge},
 		{"age key and garbage", []byte(x.String() + "\nhunter2\n"), 0, notAge},
-		{"an encrypted identity file", sealed, 0, notAge},
+		{"encrypted to a key", sealed, 0, "is encrypted, and not with a passphrase"},
 		{"a plugin's identity", []byte("AGE-PLUGIN-YUBIKEY-1QQQQ\n"), 0, notAge},
-		{"a public key", []byte(authorized(t, edKey.Public())), 0, notAge},
-		{"a recipient", []byte(x.Recipient().String()), 0, notAge},
+		{"a public key", []byte(authorized(t, edKey.Public())), 0, public},
+		{"a recipient", []byte(x.Recipient().String()), 0, public},
 		{"garbage", []byte("hunter2"), 0, notAge},
 		{"binary", []byte{0, 0xff, 1}, 0, notAge},
 		{"empty", nil, 0, notAge},
@@ -148,7 +151,7 @@ func TestLoadIdentity(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := writeFile(t, "key", c.data)
-			ids, err := secrets.LoadIdentity(file, noPassphrase(t))
+			ids, err := secrets.LoadIdentity(file, noPassphrase(t), nil)
 			if len(ids) != c.n {
 				t.Errorf("%d identities, want %d", len(ids), c.n)
 			}
@@ -173,11 +176,108 @@ func TestLoadIdentity(t *testing.T) {
 		{"device", os.DevNull, "is neither an ssh-ed25519 private key nor an age identity file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := secrets.LoadIdentity(c.file, noPassphrase(t))
+			_, err := secrets.LoadIdentity(c.file, noPassphrase(t), nil)
 			if err == nil || err.Error() != "identity "+c.file+": "+c.want {
 				t.Errorf("error %v, want %s", err, c.want)
 			}
 		})
+	}
+}
+
+// TestEncryptedIdentity: an identity file that "age -p" made, in both forms.
+func TestEncryptedIdentity(t *testing.T) {
+	x, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	scrypt, err := age.NewScryptRecipient("correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scrypt.SetWorkFactor(10)
+	armored, err := encryptTo("# mine\n"+x.String()+"\n", scrypt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary, err := io.ReadAll(armor.NewReader(bytes.NewReader(armored)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name     string
+		data     []byte
+		answer   string
+		noAnswer error
+		want     string // error; empty for none
+	}{
+		{"armored", armored, "correct horse", nil, ""},
+		{"binary", binary, "correct horse", nil, ""},
+		{"wrong passphrase", armored, "battery staple", nil, "the passphrase is wrong"},
+		{"empty passphrase", armored, "", nil, "the passphrase is empty"},
+		{"no terminal", armored, "", errors.New("no terminal"), "is encrypted: no terminal"},
+		{"truncated", binary[:len(binary)-1], "correct horse", nil, "is damaged or truncated"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file, asked := writeFile(t, "key", c.data), 0
+			ids, err := secrets.LoadIdentity(file, func(string) ([]byte, error) {
+				asked++
+				return []byte(c.answer), c.noAnswer
+			}, nil)
+			if asked != 1 {
+				t.Errorf("asked %d times", asked)
+			}
+			if c.want == "" {
+				if err != nil || len(ids) != 1 || ids[0].(*age.X25519Identity).String() != x.String() {
+					t.Errorf("%v, %v", ids, err)
+				}
+				return
+			}
+			if err == nil || err.Error() != "identity "+file+": "+c.want {
+				t.Errorf("error %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+// fakePlugins allow "mine" alone.
+type fakePlugins struct{ x *age.X25519Identity }
+
+func (f fakePlugins) Recipient(text string) (age.Recipient, error) {
+	if !strings.HasPrefix(text, "age1mine1") {
+		return nil, &secrets.Error{Message: "not allowed", Fix: "allow it"}
+	}
+	return f.x.Recipient(), nil
+}
+
+func (f fakePlugins) Identity(text string) (age.Identity, error) {
+	if !strings.HasPrefix(text, "AGE-PLUGIN-MINE-1") {
+		return nil, &secrets.Error{Message: "not allowed", Fix: "allow it"}
+	}
+	return f.x, nil
+}
+
+func TestPlugins(t *testing.T) {
+	x, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := fakePlugins{x}
+	if r, err := secrets.ParseReader("op", "age1mine1qqq", allowed); err != nil || r.Type != "" || r.Recipient == nil {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := secrets.ParseReader("op", "age1other1qqq", allowed); err == nil || err.Error() != "op: not allowed" {
+		t.Error(err)
+	}
+	for text, want := range map[string]string{
+		"AGE-PLUGIN-MINE-1QQQ\n":                        "",
+		"# c\n" + x.String() + "\nAGE-PLUGIN-MINE-1QQQ": "",
+		"\n\nAGE-PLUGIN-OTHER-1QQQ":                     ":3: not allowed",
+	} {
+		file := writeFile(t, "key", []byte(text))
+		ids, err := secrets.LoadIdentity(file, noPassphrase(t), allowed)
+		if (want == "") != (err == nil && len(ids) > 0) || (want != "" && err.Error() != "identity "+file+want) {
+			t.Errorf("%q: %v, %v", text, ids, err)
+		}
 	}
 }
 

@@ -60,17 +60,31 @@ func (s Store) ApplyRekey(plan *Rekey, identities ...age.Identity) error {
 		return err
 	}
 	defer t.end()
-	var problems []error
-	for _, c := range plan.Changes {
-		if err := s.stageRewrap(t, c, identities); err != nil {
-			problems = append(problems, err)
-		}
-	}
-	if err := errors.Join(problems...); err != nil {
+	if err := s.stageAll(t, plan.Changes, identities); err != nil {
 		return errors.Join(err, t.abandon())
 	}
 	return t.commit()
 }
+
+// stageAll stages every file, and names each that cannot be. What is wrong with
+// a key or a plugin would be wrong with every file: it is said once.
+func (s Store) stageAll(t *transaction, changes []Rewrap, identities []age.Identity) error {
+	var problems []error
+	for _, c := range changes {
+		err := s.stageRewrap(t, c, identities)
+		var key keyError
+		if errors.As(err, &key) {
+			return key.err
+		}
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
+
+// keyError is an error of a key or a plugin, whatever the file.
+type keyError struct{ err error }
+
+func (e keyError) Error() string { return e.err.Error() }
 
 func (s Store) stageRewrap(t *transaction, c Rewrap, identities []age.Identity) error {
 	old, err := readSecret(s.path(c.Entry.File))
@@ -80,6 +94,10 @@ func (s Store) stageRewrap(t *transaction, c Rewrap, identities []age.Identity) 
 	rewrapped, err := rewrap(old, c.readers, identities...)
 	if errors.Is(err, ErrNotAReader) {
 		return &Error{Message: c.Entry.File, Err: err, Fix: "use a key that can read it now: pisec rekey --identity FILE …"}
+	}
+	var refused *Error
+	if errors.As(err, &refused) {
+		return keyError{refused}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Entry.File, err)

@@ -38,7 +38,7 @@ func newPerson(t testing.TB, source string) person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := ParseReader(source, string(ssh.MarshalAuthorizedKey(key)))
+	r, err := ParseReader(source, string(ssh.MarshalAuthorizedKey(key)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestRewrapOpensWithAge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	operator, err := ParseReader("operator", x.Recipient().String())
+	operator, err := ParseReader("operator", x.Recipient().String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func headerFor(fileKey []byte, label Label, readers []Reader) ([]byte, error) {
 	var empty bytes.Buffer
 	w, err := age.Encrypt(&empty, recipients...)
 	if err != nil {
-		return nil, err
+		return nil, recipientError(err)
 	}
 	if err := w.Close(); err != nil {
 		return nil, err
@@ -99,6 +99,15 @@ type fixedKey struct {
 }
 
 func (f fixedKey) Wrap([]byte) ([]*age.Stanza, error) { return f.recipient.Wrap(f.fileKey) }
+
+// WrapWithLabels passes on which other recipients this one may be mixed with.
+func (f fixedKey) WrapWithLabels([]byte) ([]*age.Stanza, []string, error) {
+	if labeled, ok := f.recipient.(age.RecipientWithLabels); ok {
+		return labeled.WrapWithLabels(f.fileKey)
+	}
+	stanzas, err := f.recipient.Wrap(f.fileKey)
+	return stanzas, nil, err
+}
 
 // seal joins header and payload, armored, and opens the result: header MAC,
 // label and every chunk of the payload are checked before anyone relies on it.

@@ -173,7 +173,7 @@ func encrypt(value []byte, label Label, readers []Reader) ([]byte, error) {
 	armored := armor.NewWriter(&out)
 	w, err := age.Encrypt(armored, recipients...)
 	if err != nil {
-		return nil, err
+		return nil, recipientError(err)
 	}
 	if _, err := w.Write(value); err != nil {
 		return nil, err
@@ -189,6 +189,15 @@ func encrypt(value []byte, label Label, readers []Reader) ([]byte, error) {
 		return nil, errors.New("the encrypted file does not read back as it was written")
 	}
 	return out.Bytes(), nil
+}
+
+// recipientError takes a plugin's own words out of what age says around them.
+func recipientError(err error) error {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused
+	}
+	return err
 }
 
 // Any tells whether a host has anything where its secrets are kept.

@@ -39,7 +39,7 @@ type party struct {
 
 func (p party) identities(t *testing.T) []age.Identity {
 	t.Helper()
-	ids, err := secrets.LoadIdentity(p.file, noPassphrase(t))
+	ids, err := secrets.LoadIdentity(p.file, noPassphrase(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func authorized(t *testing.T, public any) string {
 
 func parseReader(t *testing.T, source, text string) secrets.Reader {
 	t.Helper()
-	r, err := secrets.ParseReader(source, text)
+	r, err := secrets.ParseReader(source, text, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -478,6 +478,8 @@ func TestParseReader(t *testing.T) {
 		{"two ssh keys", good + "\n" + good, "", "x: is neither an age recipient nor an ssh public key"},
 		{"half an age recipient", id.Recipient().String()[:20], "", "x: is not an age X25519 recipient"},
 		{"plugin", "age1yubikey1qwerty", "", "x: is not an age X25519 recipient"},
+		{"post-quantum", "age1pq1qwerty", "", "x: is a post-quantum recipient, and age cannot mix those with ssh keys, which every host has"},
+		{"tagged", "age1tag1qwerty", "", "x: is a tagged recipient, which does not work yet"},
 		{"two age recipients", id.Recipient().String() + " " + id.Recipient().String(), "", "x: is not an age X25519 recipient"},
 		{"private age key", id.String(), "", "x: is neither an age recipient nor an ssh public key"},
 		{"empty", "", "", "x: is neither an age recipient nor an ssh public key"},
@@ -485,7 +487,7 @@ func TestParseReader(t *testing.T) {
 		{"ed25519 point that is none", authorized(t, append(ed25519.PublicKey{2}, make([]byte, 31)...)), "", "x: is not a usable ssh-ed25519 key"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, err := secrets.ParseReader("x", c.text)
+			r, err := secrets.ParseReader("x", c.text, nil)
 			if c.wrong == "" {
 				if err != nil || r.Text != c.wantText || r.Recipient == nil || r.Source != "x" {
 					t.Errorf("%+v, %v", r, err)

@@ -65,6 +65,9 @@ func add(c *ucli.Context) error {
 		return err
 	}
 	defer clear(value)
+	if err := checkNUL(c, f, hosts, name, value); err != nil {
+		return err
+	}
 	var additions []*secrets.Addition
 	for _, w := range wanted {
 		a, err := store.Plan(w.Host, name, value, w.Readers, c.Bool("replace"), time.Now())
@@ -84,7 +87,7 @@ func addable(c *ucli.Context, f *fleet.Fleet, store secrets.Store, hosts []fleet
 	var wanted []secrets.Wanted
 	var problems []error
 	for _, h := range hosts {
-		readers, err := readersOf(f, h)
+		readers, err := readersOf(c, f, h)
 		problems = append(problems, err, store.CheckAbsent(h.Name, name, c.Bool("replace")))
 		wanted = append(wanted, secrets.Wanted{Host: h.Name, Readers: readers})
 	}
@@ -112,27 +115,6 @@ func applyAdditions(c *ucli.Context, store secrets.Store, additions []*secrets.A
 		fmt.Fprintf(c.App.ErrWriter, "next: git add %s && pistack generate %s\n", strings.Join(files, " "), strings.Join(slices.Compact(hosts), " "))
 	}
 	return nil
-}
-
-// readersOf are the readers of a host's secrets: the host and the operators.
-func readersOf(f *fleet.Fleet, host fleet.Host) ([]secrets.Reader, error) {
-	key, err := host.PublicKey()
-	if err != nil {
-		return nil, err
-	}
-	first, err := secrets.ParseReader(host.Dir()+"/"+fleet.KeyFile, key)
-	if err != nil {
-		return nil, err
-	}
-	readers := []secrets.Reader{first}
-	for i, text := range f.Operators {
-		r, err := secrets.ParseReader(fleet.OperatorSource(i), text)
-		if err != nil {
-			return nil, err
-		}
-		readers = append(readers, r)
-	}
-	return readers, nil
 }
 
 func showAddition(w io.Writer, a *secrets.Addition, verb string) {

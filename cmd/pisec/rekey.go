@@ -67,7 +67,7 @@ func rekey(c *ucli.Context) error {
 	if err := cli.Agree(c, fmt.Sprintf("Rekey %d files?", len(plan.Changes))); err != nil {
 		return err
 	}
-	identities, err := loadIdentities(c)
+	identities, err := loadIdentities(c, f)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func wantedReaders(c *ucli.Context, f *fleet.Fleet) ([]secrets.Wanted, error) {
 		if !store.Any(h.Name) {
 			continue // a host that is not pinned yet is no reason to stop
 		}
-		readers, err := readersOf(f, h)
+		readers, err := readersOf(c, f, h)
 		problems = append(problems, err)
 		wanted = append(wanted, secrets.Wanted{Host: h.Name, Readers: readers})
 	}

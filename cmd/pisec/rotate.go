@@ -37,7 +37,7 @@ func rotate(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	readers, err := readersOf(f, host)
+	readers, err := readersOf(c, f, host)
 	if err != nil {
 		return err
 	}

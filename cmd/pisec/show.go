@@ -36,7 +36,7 @@ func show(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	identities, err := loadIdentities(c)
+	identities, err := loadIdentities(c, f)
 	if err != nil {
 		return err
 	}

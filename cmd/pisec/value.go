@@ -35,15 +35,31 @@ func readValue(c *ucli.Context, name string, hosts []fleet.Host) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	if bytes.IndexByte(value, 0) >= 0 {
-		fmt.Fprintf(c.App.ErrWriter, "note: the value holds a NUL byte: a container can have it as a file, not as a variable\n")
-	}
 	if c.Bool("trim") {
 		value = bytes.TrimRight(value, "\r\n")
 	} else if secrets.TrailingNewline(value) {
 		fmt.Fprintf(c.App.ErrWriter, "note: the value ends in a line break; --trim would remove it\n")
 	}
 	return value, nil
+}
+
+// checkNUL refuses a value with a NUL byte for hosts whose stacks put it into a
+// variable: no process can have one there. Elsewhere it is only said.
+func checkNUL(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host, name string, value []byte) error {
+	if bytes.IndexByte(value, 0) < 0 {
+		return nil
+	}
+	for _, h := range hosts {
+		uses := usesOf(f, h, []secrets.Entry{{Name: name}})
+		if uses.InEnv[name] {
+			return &secrets.Error{
+				Message: fmt.Sprintf("the value of %s holds a NUL byte, and %s wants it as a variable, which cannot hold one", name, strings.Join(uses.By[name], ", ")),
+				Fix:     "nothing was written; deliver it as a Compose secret file, or encode it (base64)",
+			}
+		}
+	}
+	fmt.Fprintf(c.App.ErrWriter, "note: the value holds a NUL byte: a container can have it as a file, not as a variable\n")
+	return nil
 }
 
 func generate(form string) ([]byte, error) {

@@ -14,10 +14,11 @@ import (
 func verifyCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:      "verify",
-		Usage:     "check every secret's header: host, name, readers",
+		Usage:     "check every secret: header, readers, and whether it is used",
 		ArgsUsage: "[HOST|GLOB|@TAG…]",
 		Description: `Needs no private key. It finds mistakes: a file that was moved, a reader that is
-missing or that nobody wants. It is no proof against a forger, who can write what
+missing or that nobody wants, a secret that no file of the host uses, and one that
+a stack wants and nobody added. It is no proof against a forger, who can write what
 he likes into a header; the device, which can open the file, checks that.
 Exits with 3 when there is a finding.
 
@@ -26,7 +27,7 @@ Examples:
   pisec verify rpi-box-01 --json`,
 		Flags: []ucli.Flag{
 			cli.FleetFlag(),
-			&ucli.BoolFlag{Name: "json", Usage: "print JSON (schema 1)"},
+			cli.JSONFlag(),
 		},
 		BashComplete: cli.CompleteHosts(true),
 		Action:       verify,
@@ -35,17 +36,9 @@ Examples:
 
 // verification is the JSON form of "pisec verify"; it is only ever extended.
 type verification struct {
-	Schema   int             `json:"schema"`
-	Checked  int             `json:"checked"` // files whose header could be read
-	Findings []verifyFinding `json:"findings"`
-}
-
-type verifyFinding struct {
-	File    string   `json:"file,omitempty"`
-	Message string   `json:"message"`
-	Fix     string   `json:"fix,omitempty"`
-	Lacks   []string `json:"lacks,omitempty"`    // readers that it should have
-	Extra   []string `json:"unwanted,omitempty"` // readers that it should not have
+	Schema   int               `json:"schema"`
+	Checked  int               `json:"checked"` // files whose header could be read
+	Findings []secrets.Finding `json:"findings"`
 }
 
 func verify(c *ucli.Context) error {
@@ -57,17 +50,15 @@ func verify(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	v := verification{Schema: 1, Findings: []verifyFinding{}}
+	v := verification{Schema: 1, Findings: []secrets.Finding{}}
 	store := secrets.Store{Root: f.Root}
 	for _, h := range hosts {
-		readers, err := readersOf(f, h)
-		if err != nil && store.Any(h.Name) {
-			v.add(err)
-			continue
+		if err := c.Context.Err(); err != nil {
+			return err
 		}
-		v.host(store, secrets.Wanted{Host: h.Name, Readers: readers})
+		v.host(c, f, store, h)
 	}
-	v.Findings = append(v.Findings, tagCollisions(f)...)
+	v.Findings = append(v.Findings, secrets.Collisions(allReaders(c, f))...)
 	if err := v.print(c); err != nil {
 		return err
 	}
@@ -77,61 +68,38 @@ func verify(c *ucli.Context) error {
 	return nil
 }
 
-func (v *verification) host(store secrets.Store, w secrets.Wanted) {
-	entries, err := store.List(w.Host)
-	v.add(err)
-	for _, e := range entries {
-		v.Checked++
-		if d := e.Header.Compare(w.Readers); !d.None() {
-			v.Findings = append(v.Findings, verifyFinding{
-				File: e.File, Message: "readers differ: " + d.String(), Fix: "pisec rekey " + w.Host,
-				Lacks: d.Gains, Extra: d.Loses,
-			})
-		}
+func (v *verification) host(c *ucli.Context, f *fleet.Fleet, store secrets.Store, h fleet.Host) {
+	readers, err := readersOf(c, f, h)
+	if err != nil && store.Any(h.Name) {
+		v.Findings = append(v.Findings, hostFinding(h, err))
+		return
 	}
+	entries, _ := store.List(h.Name) // its errors are reported by Verify
+	uses := usesOf(f, h, entries)
+	checked, findings := store.Verify(secrets.Expected{Host: h.Name, Readers: readers, Uses: uses.By, Missing: uses.Missing})
+	v.Checked += checked
+	v.Findings = append(v.Findings, findings...)
 }
 
-// add takes over the problems of files that are no secrets.
-func (v *verification) add(err error) {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if ok {
-		for _, e := range joined.Unwrap() {
-			v.add(e)
-		}
-		return
-	}
-	if err == nil {
-		return
-	}
-	finding := verifyFinding{Message: err.Error()}
+func hostFinding(h fleet.Host, err error) secrets.Finding {
+	finding := secrets.Finding{Code: secrets.CodeHost, Host: h.Name, Message: err.Error()}
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) {
 		finding.Fix = hinted.Hint()
 	}
-	v.Findings = append(v.Findings, finding)
+	return finding
 }
 
-// tagCollisions reports keys of the fleet that a header cannot tell apart.
-func tagCollisions(f *fleet.Fleet) []verifyFinding {
-	var findings []verifyFinding
-	first := map[string]secrets.Reader{}
+// allReaders are those of the whole fleet; a host without a valid key has none.
+func allReaders(c *ucli.Context, f *fleet.Fleet) []secrets.Reader {
+	var all []secrets.Reader
 	for _, h := range f.Hosts {
-		readers, err := readersOf(f, h)
-		if err != nil {
-			continue // reported for a selected host that has secrets
-		}
-		for _, r := range readers {
-			other, seen := first[r.Tag]
-			if r.Tag != "" && seen && other.Text != r.Text {
-				findings = append(findings, verifyFinding{
-					Message: fmt.Sprintf("%s and %s have the same tag %s: a header cannot tell them apart", other.Source, r.Source, r.Tag),
-					Fix:     "make a new key for one of them",
-				})
-			}
-			first[r.Tag] = r
+		readers, err := readersOf(c, f, h)
+		if err == nil {
+			all = append(all, readers...)
 		}
 	}
-	return findings
+	return all
 }
 
 func (v *verification) print(c *ucli.Context) error {
@@ -148,6 +116,6 @@ func (v *verification) print(c *ucli.Context) error {
 			fmt.Fprintf(c.App.Writer, "  hint: %s\n", f.Fix)
 		}
 	}
-	_, err := fmt.Fprintf(c.App.ErrWriter, "%d secrets checked: %d findings\n", v.Checked, len(v.Findings))
+	_, err := fmt.Fprintf(c.App.ErrWriter, "%s checked: %s\n", cli.Count(v.Checked, "secret"), cli.Count(len(v.Findings), "finding"))
 	return err
 }

@@ -24,7 +24,7 @@ Examples:
   pistack check '@lab' --json`,
 		Flags: []ucli.Flag{
 			cli.FleetFlag(),
-			&ucli.BoolFlag{Name: "json", Usage: "print JSON (schema 1)"},
+			cli.JSONFlag(),
 		},
 		BashComplete: cli.CompleteHosts(true),
 		Action:       check,
@@ -75,5 +75,5 @@ func checkSummary(results []generate.Result, findings []compose.Finding) string 
 			errors++
 		}
 	}
-	return fmt.Sprintf("%s checked: %s, %s", count(len(results), "host"), count(errors, "error"), count(len(findings)-errors, "warning"))
+	return fmt.Sprintf("%s checked: %s, %s", cli.Count(len(results), "host"), cli.Count(errors, "error"), cli.Count(len(findings)-errors, "warning"))
 }

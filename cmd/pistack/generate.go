@@ -26,7 +26,7 @@ Examples:
 			cli.FleetFlag(),
 			&ucli.BoolFlag{Name: "check", Usage: "write nothing; exit with 3 when something is stale"},
 			cli.DryRunFlag(),
-			&ucli.BoolFlag{Name: "json", Usage: "print JSON (schema 1)"},
+			cli.JSONFlag(),
 		},
 		BashComplete: cli.CompleteHosts(true),
 		Action:       generateFiles,
@@ -91,11 +91,11 @@ func showChanges(c *ucli.Context, changes []generate.Change, written bool, hosts
 	}
 	switch {
 	case len(changes) == 0:
-		fmt.Fprintf(c.App.ErrWriter, "%s: up to date\n", count(hosts, "host"))
+		fmt.Fprintf(c.App.ErrWriter, "%s: up to date\n", cli.Count(hosts, "host"))
 	case written:
-		fmt.Fprintf(c.App.ErrWriter, "%s written; next: git add hosts && git commit\n", count(len(changes), "file"))
+		fmt.Fprintf(c.App.ErrWriter, "%s written; next: git add hosts && git commit\n", cli.Count(len(changes), "file"))
 	case c.Bool("check"):
-		fmt.Fprintf(c.App.ErrWriter, "%s stale; run: pistack generate\n", count(len(changes), "file"))
+		fmt.Fprintf(c.App.ErrWriter, "%s stale; run: pistack generate\n", cli.Count(len(changes), "file"))
 	}
 	return nil
 }

@@ -78,12 +78,5 @@ func refuseErrors(c *ucli.Context, results []generate.Result, nothing string) er
 		return nil
 	}
 	printFindings(c.App.ErrWriter, errors)
-	return fmt.Errorf("%s in the stacks; %s", count(len(errors), "error"), nothing)
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Errorf("%s in the stacks; %s", cli.Count(len(errors), "error"), nothing)
 }

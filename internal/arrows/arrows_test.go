@@ -62,7 +62,8 @@ func TestOurs(t *testing.T) {
 		allow []string
 		why   string
 	}{
-		{"compose", nil, "it is the part that others may want to use alone, and it takes all it needs to know as data"},
+		{"compose", []string{"compose/reference"}, "it is the part that others may want to use alone, and it takes all it needs to know as data"},
+		{"compose/reference", nil, "it reads a text"},
 		{"secrets", nil, "which secret and which readers are arguments: it knows neither Compose nor fleets"},
 		{"secrets/manifest", nil, "anything may read a manifest, the device first of all"},
 		{"secrets/install", []string{"secrets", "secrets/manifest"}, "it runs as root on the device and has to stay small enough to be read"},
@@ -70,11 +71,13 @@ func TestOurs(t *testing.T) {
 		{"internal/run", nil, "it starts processes for everybody"},
 		{"internal/git", []string{"internal/run"}, "it asks Git, and knows nothing of fleets"},
 		{"internal/fleet", nil, "it reads settings; recipients and stacks are checked by those who use them"},
+		{"internal/plugin", []string{"secrets"}, "it starts age plugins, and knows nothing of fleets"},
+		{"internal/usage", []string{"compose/reference"}, "it looks through files for names; pisec, which is on every device, must not load Compose for that"},
 		{"internal/term", nil, "it asks people, for everybody"},
 		{"internal/cli", []string{"internal/fleet", "internal/term"}, "it is wiring that both commands share: what only one of them needs belongs in cmd"},
 		{"internal/generate", []string{"compose", "secrets", "nixgen", "internal/fleet", "internal/git"}, "it brings the parts of a host together, and reaches no network and no terminal"},
 		{"internal/deploy", []string{"internal/fleet", "internal/run"}, "it runs nixos-rebuild, and decides nothing about stacks or secrets"},
-		{"cmd/pisec", []string{"internal/cli", "internal/fleet", "internal/term", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
+		{"cmd/pisec", []string{"internal/cli", "internal/fleet", "internal/git", "internal/plugin", "internal/run", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest", "secrets/memory"}, "it is on every device, and secrets need no Compose"},
 	} {
 		p, ok := all[rule.from]
 		if !ok {
@@ -96,8 +99,9 @@ func TestForbidden(t *testing.T) {
 		urfave    = "github.com/urfave/cli"
 	)
 	for _, rule := range []struct{ from, to, why string }{
-		{"cmd/pisec", composeGo, "it is on every device, and secrets need no Compose"},
-		{"cmd/pisec", module + "/compose", "it is on every device, and secrets need no Compose"},
+		{"cmd/pisec", composeGo + "/v2/loader", "it is on every device, and secrets need no Compose; its parser of env files is all it takes"},
+		{"cmd/pisec", composeGo + "/v2/types", "it is on every device, and secrets need no Compose"},
+		{"cmd/pisec", module + "/nixgen", "it is on every device, and generates nothing"},
 		{"secrets", "os/exec", "no program is started where plaintext is"},
 		{"secrets", "net/http", "secrets never reach a network"},
 		{"secrets", urfave, "a library has no command line"},

@@ -15,6 +15,12 @@ func FleetFlag() cli.Flag {
 	return &cli.PathFlag{Name: "fleet", Usage: "work on the fleet in `DIR` instead of the one around the current folder", EnvVars: []string{"PISTACK_FLEET"}}
 }
 
+// JSONFlag asks for the machine's form of an answer. It carries a schema number
+// and is only ever extended.
+func JSONFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Usage: "print JSON (schema 1)"}
+}
+
 // LoadFleet reads the fleet that --fleet or the current folder names.
 func LoadFleet(c *cli.Context) (*fleet.Fleet, error) {
 	dir := c.Path("fleet")
@@ -62,4 +68,12 @@ func PrintJSON(w io.Writer, v any) error {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
+}
+
+// Count writes a number with its noun: "1 file", "2 files".
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

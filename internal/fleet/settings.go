@@ -2,25 +2,35 @@ package fleet
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
 
 type settingsFile struct {
 	Operators   []string `toml:"operators"`
+	Plugins     []string `toml:"plugins"`
 	BuildSystem string   `toml:"build_system"` // read by flake.nix; only checked here
 }
+
+// pluginName is what can stand in "age-plugin-NAME", a program of PATH.
+var pluginName = regexp.MustCompile(`^[a-z0-9][a-z0-9+._-]*$`)
 
 // readSettings reads fleet.toml. Recipients are only checked for presence
 // here; package secrets parses them.
 func (f *Fleet) readSettings() []error {
 	var s settingsFile
 	doc, problems := readTOML(f.Root, Marker, &s)
-	f.Operators = s.Operators
+	f.Operators, f.Plugins = s.Operators, s.Plugins
 	if len(problems) == 0 && len(s.Operators) == 0 {
 		p := doc.problem([]string{"operators"}, "no operators: nobody but the hosts themselves could read a secret again")
 		p.Fix = `write operators = ["age1…"] or ["ssh-ed25519 AAAA…"] into fleet.toml; "age-keygen -o key.txt" or ~/.ssh/id_ed25519.pub give one`
 		problems = append(problems, p)
+	}
+	for _, name := range s.Plugins {
+		if !pluginName.MatchString(name) {
+			problems = append(problems, doc.problem([]string{"plugins"}, "plugins: %q is not the name of an age plugin; write \"yubikey\" for age-plugin-yubikey", name))
+		}
 	}
 	if s.BuildSystem != "" && !slices.Contains(buildSystems(), s.BuildSystem) {
 		problems = append(problems, doc.problem([]string{"build_system"}, "build_system is %q: %s are known", s.BuildSystem, strings.Join(buildSystems(), ", ")))

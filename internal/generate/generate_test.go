@@ -73,7 +73,7 @@ func (r repository) write(file, content string) {
 
 func (r repository) addSecret(name string) {
 	r.t.Helper()
-	reader, err := secrets.ParseReader("fleet.toml", age)
+	reader, err := secrets.ParseReader("fleet.toml", age, nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func newDevice(t *testing.T) *device {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader, err := secrets.ParseReader("host", string(ssh.MarshalAuthorizedKey(key)))
+	reader, err := secrets.ParseReader("host", string(ssh.MarshalAuthorizedKey(key)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,142 @@
+// Package usage tells where the secrets of a host are used: by its stacks, or
+// by its NixOS configuration. It is for lists and for lint: what a secret needs
+// to be right is decided by package compose, which loads a stack as Compose does
+// and which pisec, being on every device, does without.
+//
+// A stack uses a secret when a value of its Compose files refers to it,
+// ${NAME}, or a service lists it under "secrets:". A NixOS file uses it when its
+// name stands there.
+package usage
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Limits of what is read. Real files stay far below.
+const (
+	maxFile  = 10 << 20 // bytes
+	maxFiles = 1000     // of one host
+)
+
+// Host is whose secrets are looked for.
+type Host struct {
+	Name   string
+	Stacks []string
+	Env    map[string]string // its Compose variables
+	Have   []string          // names of the secrets it has
+}
+
+// Uses is where a host's secrets are used.
+type Uses struct {
+	By      map[string][]string // secret to files, sorted: "stacks/chat/compose.yaml"
+	InEnv   map[string]bool     // secrets that Compose puts into a value, so that they must be valid there
+	Missing map[string][]string // what stacks want and the host has not: neither secret nor variable
+	Unread  []string            // files that could not be read or parsed: what they use is not known
+}
+
+// Stacks lists the names of the stacks among some files, sorted.
+func Stacks(files []string) []string {
+	names := []string{}
+	for _, file := range files {
+		if parts := strings.Split(file, "/"); len(parts) > 2 && parts[0] == "stacks" {
+			names = append(names, parts[1])
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Of finds the uses in a fleet's work tree. A file that cannot be read is
+// listed, and no error: pistack check says what is wrong with it.
+func Of(repository fs.FS, h Host) Uses {
+	s := scan{fsys: repository, host: h, have: map[string]bool{},
+		uses: Uses{By: map[string][]string{}, InEnv: map[string]bool{}, Missing: map[string][]string{}}}
+	for _, name := range h.Have {
+		s.have[name] = true
+	}
+	for _, stack := range h.Stacks {
+		s.stack(stack)
+	}
+	s.nix("hosts/" + h.Name)
+	s.nix("modules")
+	for _, files := range []map[string][]string{s.uses.By, s.uses.Missing} {
+		for name := range files {
+			slices.Sort(files[name])
+			files[name] = slices.Compact(files[name])
+		}
+	}
+	return s.uses
+}
+
+// scan is the work on one host.
+type scan struct {
+	fsys  fs.FS
+	host  Host
+	have  map[string]bool
+	files int
+	uses  Uses
+}
+
+func (s *scan) found(name, file string) { s.uses.By[name] = append(s.uses.By[name], file) }
+
+func (s *scan) missing(name, file string) {
+	s.uses.Missing[name] = append(s.uses.Missing[name], file)
+}
+
+// read reads a file of bounded size; a missing one is no problem.
+func (s *scan) read(file string) ([]byte, bool) {
+	if s.files++; s.files > maxFiles {
+		s.uses.Unread = append(s.uses.Unread, file)
+		return nil, false
+	}
+	info, err := fs.Stat(s.fsys, file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false
+	}
+	if err == nil && info.Mode().IsRegular() && info.Size() <= maxFile {
+		var data []byte
+		if data, err = fs.ReadFile(s.fsys, file); err == nil {
+			return data, true
+		}
+	}
+	s.uses.Unread = append(s.uses.Unread, file)
+	return nil, false
+}
+
+var word = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
+
+// nix looks for the names of secrets in the NixOS files below a folder. What
+// "pistack generate" wrote names them all, and says nothing.
+func (s *scan) nix(folder string) {
+	_ = fs.WalkDir(s.fsys, folder, func(file string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // no such folder
+		}
+		if e.IsDir() && e.Name() == "generated" {
+			return fs.SkipDir
+		}
+		if e.IsDir() || path.Ext(file) != ".nix" {
+			return nil
+		}
+		data, ok := s.read(file)
+		if !ok {
+			return nil
+		}
+		words := map[string]bool{}
+		for _, w := range word.FindAll(data, -1) {
+			words[string(w)] = true
+		}
+		for name := range maps.Keys(s.have) {
+			if words[name] {
+				s.found(name, file)
+			}
+		}
+		return nil
+	})
+}

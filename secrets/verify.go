@@ -1,0 +1,120 @@
+package secrets
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Expected is what a host's secrets should be, as far as that can be told
+// without a key.
+type Expected struct {
+	Host    string
+	Readers []Reader
+	Uses    map[string][]string // secret to the files that use it; nil when that is not known
+	Missing map[string][]string // names that files refer to and that are no secret
+}
+
+// Codes of findings.
+const (
+	CodeFile      = "file"      // not a secret, or its header cannot be read
+	CodeReaders   = "readers"   // readers differ from the wanted ones
+	CodeUnused    = "unused"    // nobody refers to it
+	CodeMissing   = "missing"   // somebody refers to it, and it was not added
+	CodeCollision = "collision" // two keys of the fleet look the same in a header
+	CodeHost      = "host"      // the host's own files keep its secrets from being checked
+)
+
+// Finding is something that is wrong with a secret. Its JSON form is printed by
+// "pisec verify" and only ever extended.
+type Finding struct {
+	Code    string   `json:"code"`
+	Host    string   `json:"host,omitempty"`
+	Secret  string   `json:"secret,omitempty"`
+	File    string   `json:"file,omitempty"` // relative to the root
+	Message string   `json:"message"`
+	Fix     string   `json:"fix,omitempty"`
+	Lacks   []string `json:"lacks,omitempty"`    // readers that it should have
+	Extra   []string `json:"unwanted,omitempty"` // readers that it should not have
+}
+
+// Verify compares every secret of a host with what is expected. It needs no key:
+// it finds mistakes, and is no proof against a forger, who can write what he
+// likes into a header. It returns how many headers it could read.
+func (s Store) Verify(e Expected) (checked int, findings []Finding) {
+	entries, err := s.List(e.Host)
+	for _, problem := range flatten(err) {
+		findings = append(findings, fileFinding(e.Host, problem))
+	}
+	for _, entry := range entries {
+		if d := entry.Header.Compare(e.Readers); !d.None() {
+			findings = append(findings, Finding{
+				Code: CodeReaders, Host: e.Host, Secret: entry.Name, File: entry.File,
+				Message: "readers differ: " + d.String(), Fix: "pisec rekey " + e.Host, Lacks: d.Gains, Extra: d.Loses,
+			})
+		}
+		if e.Uses != nil && len(e.Uses[entry.Name]) == 0 {
+			findings = append(findings, Finding{
+				Code: CodeUnused, Host: e.Host, Secret: entry.Name, File: entry.File,
+				Message: "no stack and no NixOS file of " + e.Host + " uses it",
+				Fix:     fmt.Sprintf("pisec rm %s %s, or name it in a comment of hosts/%s/default.nix that says what it is for", e.Host, entry.Name, e.Host),
+			})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Missing)) {
+		findings = append(findings, Finding{
+			Code: CodeMissing, Host: e.Host, Secret: name, File: e.Missing[name][0],
+			Message: fmt.Sprintf("%s wants %s, which is neither a secret nor a variable", e.Host, name),
+			Fix:     fmt.Sprintf("pisec add %s %s", e.Host, name),
+		})
+	}
+	return len(entries), findings
+}
+
+// fileFinding turns the error of a file, "FILE: message", into a finding.
+func fileFinding(host string, err error) Finding {
+	f := Finding{Code: CodeFile, Host: host, Message: err.Error()}
+	if file, message, found := strings.Cut(f.Message, ": "); found && strings.HasPrefix(file, Dir(host)+"/") {
+		f.File, f.Message = file, message
+	}
+	var refused *Error
+	if errors.As(err, &refused) {
+		f.Fix = refused.Fix
+	}
+	return f
+}
+
+// flatten lists the errors that errors.Join has joined.
+func flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// Collisions reports readers that a header cannot tell apart, because the first
+// 4 bytes of their keys' hashes are the same.
+func Collisions(readers []Reader) []Finding {
+	var findings []Finding
+	first := map[string]Reader{}
+	for _, r := range readers {
+		other, seen := first[r.Tag]
+		switch {
+		case r.Tag == "":
+		case !seen:
+			first[r.Tag] = r
+		case other.Text != r.Text:
+			findings = append(findings, Finding{
+				Code:    CodeCollision,
+				Message: fmt.Sprintf("%s and %s have the same tag %s: a header cannot tell them apart", other.Source, r.Source, r.Tag),
+				Fix:     "make a new key for one of them",
+			})
+		}
+	}
+	return findings
+}
