@@ -16,10 +16,10 @@ type document struct {
 	second *yaml.Node // what follows "---"; nil in most files
 }
 
-// position is a place in a document.
-type position struct {
-	file         string
-	line, column int
+// Position is a place in a file of the repository.
+type Position struct {
+	File         string // relative to the root
+	Line, Column int    // from 1; 0 for the file as a whole
 }
 
 func newDocument(file string, data []byte) document {
@@ -40,11 +40,11 @@ func decodeNode(d *yaml.Decoder) *yaml.Node {
 	return n.Content[0]
 }
 
-func (d document) at(n *yaml.Node) position {
+func (d document) at(n *yaml.Node) Position {
 	if n == nil {
-		return position{file: d.file}
+		return Position{File: d.file}
 	}
-	return position{d.file, n.Line, n.Column}
+	return Position{d.file, n.Line, n.Column}
 }
 
 // find walks mapping keys, and list items by name or index, as far as they
@@ -137,7 +137,7 @@ type documents []document
 
 // find looks for a path in the file that says it last, since that one wins.
 // When none holds the whole path the deepest place found is returned.
-func (ds documents) find(path ...string) position {
+func (ds documents) find(path ...string) Position {
 	place, _ := ds.deepest(path)
 	return place
 }
@@ -145,14 +145,14 @@ func (ds documents) find(path ...string) position {
 // item is the place of a list item, looked up by what it says: in the merged
 // model it has another index. One that interpolation changed is looked up by
 // index.
-func (ds documents) item(index int, name string, path ...string) position {
+func (ds documents) item(index int, name string, path ...string) Position {
 	if place, depth := ds.deepest(append(path, name)); depth == len(path)+1 {
 		return place
 	}
 	return ds.find(append(path, itoa(index))...)
 }
 
-func (ds documents) deepest(path []string) (best position, depth int) {
+func (ds documents) deepest(path []string) (best Position, depth int) {
 	depth = -1
 	for i := len(ds) - 1; i >= 0; i-- {
 		for n := len(path); n > depth && n > 0; n-- {
@@ -163,7 +163,7 @@ func (ds documents) deepest(path []string) (best position, depth int) {
 		}
 	}
 	if depth < 0 && len(ds) > 0 {
-		return position{file: ds[0].file, line: 1, column: 1}, 0
+		return Position{ds[0].file, 1, 1}, 0
 	}
 	return best, depth
 }

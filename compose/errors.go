@@ -53,13 +53,14 @@ func modelFindings(docs documents, err error) []Finding {
 	} else if m := namedService.FindStringSubmatch(text); m != nil {
 		path = []string{"services", m[1]}
 	}
-	return []Finding{f.at(docs.find(path...))}
+	return []Finding{f.At(docs.find(path...))}
 }
 
 func isDot(r rune) bool { return r == '.' }
 
-func (f Finding) at(p position) Finding {
-	f.File, f.Line, f.Column = p.file, p.line, p.column
+// At gives the finding a place.
+func (f Finding) At(p Position) Finding {
+	f.File, f.Line, f.Column = p.File, p.Line, p.Column
 	return f
 }
 
@@ -77,13 +78,13 @@ func schemaFindings(docs documents, path []string, problem string) []Finding {
 		where, unknown = path[:len(path)-1], path[len(path)-1:]
 	default:
 		f := Finding{Code: CodeModel, Severity: Error, Message: strings.TrimSpace(strings.Join(path, ".") + " " + problem)}
-		return []Finding{f.at(docs.find(path...))}
+		return []Finding{f.At(docs.find(path...))}
 	}
 	var findings []Finding
 	for _, key := range unknown {
 		full := append(slices.Clone(where), key)
 		f := Finding{Code: CodeModel, Severity: Error, Message: unknownKey(full)}
-		findings = append(findings, f.at(docs.find(full...)))
+		findings = append(findings, f.At(docs.find(full...)))
 	}
 	return findings
 }

@@ -39,6 +39,7 @@ func Load(ctx context.Context, src Source) (*Stack, []Finding) {
 	}
 	l.stack.Files = slices.Sorted(maps.Keys(l.files))
 	l.stack.EnvSecrets = slices.Sorted(maps.Keys(l.envSecrets))
+	l.stack.Project, l.stack.docs = l.project, l.docs
 	return l.stack, SortFindings(l.findings)
 }
 
@@ -58,11 +59,8 @@ type loading struct {
 	uses       map[string][]string // service to the secrets of its variables
 }
 
-func (l *loading) report(p position, code Code, severity Severity, message, fix string) {
-	l.findings = append(l.findings, Finding{
-		File: p.file, Line: p.line, Column: p.column,
-		Code: code, Severity: severity, Message: message, Fix: fix,
-	})
+func (l *loading) report(p Position, code Code, severity Severity, message, fix string) {
+	l.findings = append(l.findings, Finding{Code: code, Severity: severity, Message: message, Fix: fix}.At(p))
 }
 
 // read takes compose.yaml and the host's override of it into memory.
@@ -74,12 +72,12 @@ func (l *loading) read(context.Context) {
 			continue
 		}
 		if err != nil {
-			l.report(position{file: file}, CodeRead, Error, err.Error(), "")
+			l.report(Position{File: file}, CodeRead, Error, err.Error(), "")
 			continue
 		}
 		d := newDocument(file, data)
 		if problem := d.excess(); problem != "" {
-			l.report(position{file, 1, 1}, CodeSyntax, Error, problem, "split the stack")
+			l.report(Position{file, 1, 1}, CodeSyntax, Error, problem, "split the stack")
 			continue
 		}
 		l.docs = append(l.docs, d)

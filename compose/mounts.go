@@ -88,7 +88,7 @@ func (l *loading) envFiles(config types.ServiceConfig, in *inputs) {
 
 func (l *loading) envFileVariables(file, text string, in *inputs) {
 	if reference.TooMany(text) {
-		l.report(position{file, 1, 1}, CodeSyntax, Error, manyReferences, "")
+		l.report(Position{file, 1, 1}, CodeSyntax, Error, manyReferences, "")
 		return
 	}
 	for i, line := range strings.Split(text, "\n") {
@@ -102,7 +102,7 @@ func (l *loading) envFileVariables(file, text string, in *inputs) {
 }
 
 // inside gives a relative path as a clean path below the stack's folder.
-func (l *loading) inside(place position, service, source string) (string, bool) {
+func (l *loading) inside(place Position, service, source string) (string, bool) {
 	rel := path.Clean(source)
 	if rel == "." || rel == ".." || strings.HasPrefix(rel, "../") {
 		l.report(place, CodePath, Error, fmt.Sprintf("service %s uses %s, which is not below the stack's folder %s/", service, source, l.src.Dir()),
@@ -115,7 +115,7 @@ func (l *loading) inside(place position, service, source string) (string, bool) 
 // isConfiguration tells whether Git tracks a path. What it does not track is
 // state only if a .gitignore says so: a mistyped or forgotten file would
 // otherwise silently become an empty folder on the device.
-func (l *loading) isConfiguration(place position, rel string) bool {
+func (l *loading) isConfiguration(place Position, rel string) bool {
 	file := l.src.Dir() + "/" + rel
 	if l.src.Tracked.Has(file) || len(l.src.Tracked.Under(file)) > 0 {
 		return true
@@ -140,7 +140,7 @@ func (l *loading) nearestTracked(rel string) string {
 }
 
 // takeRequired is take for a file that cannot be state.
-func (l *loading) takeRequired(place position, rel string, in *inputs) {
+func (l *loading) takeRequired(place Position, rel string, in *inputs) {
 	if file := l.src.Dir() + "/" + rel; !l.src.Tracked.Has(file) {
 		l.report(place, CodeUntracked, Error, fmt.Sprintf("%s is not tracked by Git", file), "git add "+file)
 		return
@@ -149,7 +149,7 @@ func (l *loading) takeRequired(place position, rel string, in *inputs) {
 }
 
 // take sends a tracked file or folder to the device and into the inputs.
-func (l *loading) take(place position, rel string, in *inputs) {
+func (l *loading) take(place Position, rel string, in *inputs) {
 	l.files[rel] = true
 	file := l.src.Dir() + "/" + rel
 	members := l.src.Tracked.Under(file)

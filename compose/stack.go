@@ -26,6 +26,8 @@ package compose
 
 import (
 	"io/fs"
+
+	"github.com/compose-spec/compose-go/v2/types"
 )
 
 // Source is what a stack is loaded from.
@@ -56,7 +58,26 @@ type Stack struct {
 	EnvSecrets   []string     // secrets that variables refer to, sorted
 	Secrets      []FileSecret // secrets that containers get as files, sorted by name
 	Services     []Service    // enabled services, sorted by name
+
+	// Project is the model as compose-go loads it, with tokens (see Redact) in
+	// the place of secrets. It is shared: do not change it.
+	Project *types.Project
+	docs    documents
 }
+
+// Place is where the author's files say what the model has at a path, such as
+// "services", "web", "image": in the file that says it last, since that one
+// wins. Where only a part of the path is written it is the place of that part.
+func (s *Stack) Place(path ...string) Position { return s.docs.find(path...) }
+
+// PlaceOfItem is Place of a list's item. index is that in the model, and name
+// what the item begins with in the file: a merge gives it another index.
+func (s *Stack) PlaceOfItem(index int, name string, path ...string) Position {
+	return s.docs.item(index, name, path...)
+}
+
+// Redact makes a text of the model readable: "(secret NAME)" for each token.
+func Redact(text string) string { return withoutTokens(text) }
 
 // FileSecret is a secret that containers of the stack get as a file.
 type FileSecret struct {

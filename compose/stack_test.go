@@ -103,8 +103,15 @@ func TestStack(t *testing.T) {
 			got.Services[i].Secrets = nil
 		}
 	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got  %+v\nwant %+v", got, want)
+	said := &compose.Stack{
+		Name: got.Name, ComposeFiles: got.ComposeFiles, EnvFiles: got.EnvFiles, Files: got.Files,
+		EnvSecrets: got.EnvSecrets, Secrets: got.Secrets, Services: got.Services,
+	}
+	if !reflect.DeepEqual(said, want) {
+		t.Errorf("got  %+v\nwant %+v", said, want)
+	}
+	if place := got.Place("services", "web", "image"); place != (compose.Position{File: "stacks/s/compose.yaml", Line: 5, Column: 5}) {
+		t.Errorf("the image of web is at %v", place)
 	}
 }
 

@@ -25,22 +25,22 @@ func (l *loading) variables() {
 		l.stack.EnvFiles = append(l.stack.EnvFiles, ".env")
 		l.files[".env"] = true
 		if !l.src.Tracked.Has(file) {
-			l.report(position{file: file}, CodeUntracked, Error, "is not tracked by Git, so the device would not get it",
+			l.report(Position{File: file}, CodeUntracked, Error, "is not tracked by Git, so the device would not get it",
 				"it goes to the device in clear: move secrets out with pisec add, take it off .gitignore, and git add "+file)
 		}
 		if reference.TooMany(string(data)) {
-			l.report(position{file: file, line: 1, column: 1}, CodeSyntax, Error, manyReferences, "")
+			l.report(Position{file, 1, 1}, CodeSyntax, Error, manyReferences, "")
 			return
 		}
 		parsed, err := dotenv.ParseWithLookup(bytes.NewReader(data), func(string) (string, bool) { return "", false })
 		if err != nil {
 			// The parser quotes the line, which may hold what should be a secret.
-			l.report(position{file: file}, CodeSyntax, Error, "is not a valid env file", "write one NAME=value a line")
+			l.report(Position{File: file}, CodeSyntax, Error, "is not a valid env file", "write one NAME=value a line")
 		}
 		maps.Copy(l.env, parsed)
 		l.checkEnvFile(file, string(data))
 	case !errors.Is(err, fs.ErrNotExist):
-		l.report(position{file: file}, CodeRead, Error, err.Error(), "")
+		l.report(Position{File: file}, CodeRead, Error, err.Error(), "")
 	}
 	maps.Copy(l.env, l.src.Env)
 	l.env["COMPOSE_PROJECT_NAME"] = l.src.Stack // Compose sets it, whatever the files say
@@ -59,7 +59,7 @@ func (l *loading) checkEnvFile(file, text string) {
 		}
 		undefined, _ := l.lookUp(value)
 		for _, missing := range undefined {
-			l.report(position{file, i + 1, 1}, CodeUndefined, Error, fmt.Sprintf("variable %s is not defined in this file", missing),
+			l.report(Position{file, i + 1, 1}, CodeUndefined, Error, fmt.Sprintf("variable %s is not defined in this file", missing),
 				"define it above, write $$ for a dollar sign, or refer to it in compose.yaml, where the host's variables and secrets are known")
 		}
 	}
@@ -102,7 +102,7 @@ func (l *loading) lookUp(text string) (undefined, secrets []string) {
 	return undefined, secrets
 }
 
-func (l *loading) undefined(p position, name string) {
+func (l *loading) undefined(p Position, name string) {
 	l.report(p, CodeUndefined, Error, fmt.Sprintf("variable %s is not defined", name), fmt.Sprintf(
 		"if it is a secret: pisec add %s %s; if not: set it in %s/.env or under [env] in hosts/%s/host.toml",
 		l.src.Host, name, l.src.Dir(), l.src.Host))

@@ -54,7 +54,12 @@ type Addition struct {
 	Replaces   bool // a file stands there and will be replaced
 	Readers    []Reader
 	ciphertext []byte
+	before     string // version that the replaced file must still have; "" for any
 }
+
+// Replacing makes Apply refuse when the file no longer holds that version of the
+// value: the new value was made from it.
+func (a *Addition) Replacing(version string) { a.before = version }
 
 // Plan encrypts a value for its readers in memory; nothing is written.
 // Replacing an existing secret must be asked for.
@@ -125,6 +130,9 @@ func (s Store) Apply(additions ...*Addition) error {
 	for _, a := range additions {
 		err := s.checkFolders(a.Label.Host)
 		if err == nil {
+			err = s.checkBefore(a)
+		}
+		if err == nil {
 			err = mkdirDurable(filepath.Dir(s.path(a.File)))
 		}
 		if err == nil {
@@ -135,6 +143,25 @@ func (s Store) Apply(additions ...*Addition) error {
 		}
 	}
 	return t.commit()
+}
+
+// checkBefore refuses to overwrite what another command wrote since Plan.
+func (s Store) checkBefore(a *Addition) error {
+	exists, err := s.exists(a.File)
+	if err != nil {
+		return err
+	}
+	if !a.Replaces && exists {
+		return errors.New("somebody else has added it meanwhile; nothing was written")
+	}
+	if a.before == "" {
+		return nil
+	}
+	e, err := s.entry(a.Label.Host, a.Label.Name+".age")
+	if err != nil || e.Header.Label.Version != a.before {
+		return errors.New("somebody else has changed it meanwhile; nothing was written")
+	}
+	return nil
 }
 
 // checkFolders refuses folders that lead out of the repository.
@@ -259,29 +286,35 @@ func (s Store) entry(host, base string) (Entry, error) {
 // Show decrypts one secret with the given identities and checks that it is
 // the one of that host and name.
 func (s Store) Show(host, name string, identities ...age.Identity) ([]byte, error) {
+	opened, err := s.Open(host, name, identities...)
+	return opened.Value, err
+}
+
+// Open is Show with the label, which carries the value's version.
+func (s Store) Open(host, name string, identities ...age.Identity) (Opened, error) {
 	if err := CheckName(name); err != nil {
-		return nil, err
+		return Opened{}, err
 	}
 	file := File(host, name)
 	data, err := readSecret(s.path(file))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &Error{Message: fmt.Sprintf("%s: %s has no secret %s", file, host, name), Fix: fmt.Sprintf("see: pisec list %s", host)}
+		return Opened{}, &Error{Message: fmt.Sprintf("%s: %s has no secret %s", file, host, name), Fix: fmt.Sprintf("see: pisec list %s", host)}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, fileReason(err))
+		return Opened{}, fmt.Errorf("%s: %w", file, fileReason(err))
 	}
 	opened, err := Open(data, identities...)
 	if errors.Is(err, ErrNotAReader) {
-		return nil, &Error{Message: file, Err: err, Fix: "use the key of an operator of fleet.toml: pisec show --identity FILE …"}
+		return Opened{}, &Error{Message: file, Err: err, Fix: "use the key of an operator of fleet.toml: pisec show --identity FILE …"}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return Opened{}, fmt.Errorf("%s: %w", file, err)
 	}
 	if opened.Label.Host != host || opened.Label.Name != name {
 		clear(opened.Value)
-		return nil, fmt.Errorf("%s: holds secret %s of %s: the file was moved or copied", file, opened.Label.Name, opened.Label.Host)
+		return Opened{}, fmt.Errorf("%s: holds secret %s of %s: the file was moved or copied", file, opened.Label.Name, opened.Label.Host)
 	}
-	return opened.Value, nil
+	return opened, nil
 }
 
 // fileReason drops operation and absolute path of a file error.

@@ -57,9 +57,9 @@ func Usage(format string, args ...any) error {
 func Differences() error { return &StatusError{Status: ExitDifferences} }
 
 // Main runs an app with the process's arguments and returns its exit status.
-// SIGINT and SIGTERM cancel the context of the command.
+// SIGINT, SIGTERM and SIGHUP cancel the context of the command.
 func Main(app *cli.App) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	// The second signal ends a command that does not heed the first.
 	context.AfterFunc(ctx, stop)

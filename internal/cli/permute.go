@@ -31,14 +31,22 @@ func permute(app *cli.App, args []string) []string {
 		return args
 	}
 	head, tail := slices.Clone(args[:at+1]), args[at+1:]
-	moved, rest := split(command.Flags, tail)
+	moved, rest := split(command.Flags, tail, passesOn(command))
 	return append(append(head, moved...), rest...)
 }
 
-// split sorts words into flags (with their values) and arguments.
-func split(flags []cli.Flag, args []string) (moved, rest []string) {
+// passesOn tells of a command that hands what follows "--" to another program:
+// its usage says so. It finds the "--" among its arguments.
+func passesOn(c *cli.Command) bool { return strings.Contains(c.ArgsUsage, "[-- ") }
+
+// split sorts words into flags (with their values) and arguments. Of a "--", all
+// that follows is an argument; keepDash leaves it among them.
+func split(flags []cli.Flag, args []string, keepDash bool) (moved, rest []string) {
 	for i := 0; i < len(args); {
 		if args[i] == "--" {
+			if keepDash {
+				rest = append(rest, "--")
+			}
 			return append(moved, "--"), append(rest, args[i+1:]...)
 		}
 		if !strings.HasPrefix(args[i], "-") || args[i] == "-" {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -103,6 +104,19 @@ func Stream(ctx context.Context, c Command, line func(text string)) error {
 	s.flush()
 	if err != nil {
 		return c.failure(err, s.last)
+	}
+	return nil
+}
+
+// Interactive runs a command at the user's terminal, such as an editor. When ctx
+// ends it gets SIGTERM: editors do not heed SIGINT.
+func Interactive(ctx context.Context, c Command) error {
+	cmd := c.prepare(ctx)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool { return v == "LC_ALL=C" }) // the user reads this one
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	if err := cmd.Run(); err != nil {
+		return c.failure(err, nil)
 	}
 	return nil
 }
