@@ -27,13 +27,14 @@ every process. Each host gets a file of its own, all or none are written.
 Examples:
   pisec add rpi-box-01 OPENAI_KEY
   pass show openai | pisec add --trim '@ai' OPENAI_KEY
-  pisec add rpi-box-01 SESSION_KEY --generate hex:32
+  pisec add rpi-box-01 SESSION_KEY --generate            32 letters and digits
+  pisec add rpi-box-01 SESSION_KEY --generate=hex:32     or base64:32, words:8
   pisec add rpi-box-01 OPENAI_KEY --replace`,
 		Flags: []ucli.Flag{
 			cli.FleetFlag(),
 			&ucli.BoolFlag{Name: "replace", Usage: "give an existing secret a new value"},
 			&ucli.PathFlag{Name: "file", Usage: "read the value from `FILE`"},
-			&ucli.StringFlag{Name: "generate", Usage: "make a random value of this `FORM`: alnum:32, hex:32, base64:32"},
+			generateFlag(),
 			&ucli.BoolFlag{Name: "trim", Usage: "remove line breaks at the end of the value"},
 			cli.DryRunFlag(),
 		},

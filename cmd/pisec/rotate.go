@@ -7,6 +7,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 
 	"pistack/internal/cli"
+	"pistack/internal/random"
 	"pistack/secrets"
 )
 
@@ -23,7 +24,7 @@ Examples:
   pisec rotate rpi-box-02 SESSION_KEY CSRF_KEY --form hex:32`,
 		Flags: []ucli.Flag{
 			cli.FleetFlag(),
-			&ucli.StringFlag{Name: "form", Value: "alnum:32", Usage: "`FORM` of the values: alnum:32, hex:32, base64:32"},
+			&ucli.StringFlag{Name: "form", Value: "alnum:32", Usage: "`FORM` of the values: " + random.Examples},
 			cli.DryRunFlag(),
 			cli.YesFlag(),
 		},

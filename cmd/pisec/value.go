@@ -11,6 +11,7 @@ import (
 
 	"pistack/internal/cli"
 	"pistack/internal/fleet"
+	"pistack/internal/random"
 	"pistack/internal/term"
 	"pistack/secrets"
 )
@@ -43,6 +44,11 @@ func readValue(c *ucli.Context, name string, hosts []fleet.Host) ([]byte, error)
 	return value, nil
 }
 
+// generateFlag asks for a random value; alone it means the first of the forms.
+func generateFlag() ucli.Flag {
+	return cli.NewOptionalFlag("generate", "make a random value, of this `FORM`: "+random.Examples, "alnum:32", random.LooksLikeForm)
+}
+
 // checkNUL refuses a value with a NUL byte for hosts whose stacks put it into a
 // variable: no process can have one there. Elsewhere it is only said.
 func checkNUL(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host, name string, value []byte) error {
@@ -63,11 +69,11 @@ func checkNUL(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host, name string, 
 }
 
 func generate(form string) ([]byte, error) {
-	f, err := secrets.ParseRandomForm(form)
+	f, err := random.ParseForm(form)
 	if err != nil {
 		return nil, err
 	}
-	return secrets.Random(f)
+	return f.Value()
 }
 
 // readFrom reads one byte more than a value may have, so that a larger one is

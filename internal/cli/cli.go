@@ -102,9 +102,28 @@ func prepare(app *cli.App) {
 		}
 	}
 	app.Commands = append(app.Commands, completionCommand(app.Name))
-	for _, c := range app.Commands {
+	prepareCommands(app.Commands)
+}
+
+func prepareCommands(commands []*cli.Command) {
+	for _, c := range commands {
 		c.OnUsageError = usageError
+		if len(c.Subcommands) > 0 && c.Action == nil {
+			c.Action = subcommandNeeded
+		}
+		prepareCommands(c.Subcommands)
 	}
+}
+
+// subcommandNeeded is the action of a command that only has subcommands.
+func subcommandNeeded(c *cli.Context) error {
+	var names []string
+	for _, sub := range c.Command.Subcommands {
+		if sub.Name != "help" {
+			names = append(names, sub.Name)
+		}
+	}
+	return Usage("usage: %s %s %s", c.App.Name, c.Command.Name, strings.Join(names, "|"))
 }
 
 // version is that of the module or, built in a checkout, the revision.

@@ -19,18 +19,30 @@ func permute(app *cli.App, args []string) []string {
 		// Never the value of a flag: the command would run with it.
 		return append(permute(app, args[:n]), completionFlag)
 	}
-	at, flags := 1, app.Flags
+	if len(args) == 0 {
+		return args
+	}
+	return append(args[:1:1], permuteLevel(app.Flags, app.Commands, args[1:])...)
+}
+
+// permuteLevel moves the flags of the command that the words name, or of its
+// subcommand.
+func permuteLevel(flags []cli.Flag, commands []*cli.Command, args []string) []string {
+	at := 0
 	for at < len(args) && strings.HasPrefix(args[at], "-") && args[at] != "--" {
 		at += words(flags, args[at])
 	}
 	if at >= len(args) {
 		return args
 	}
-	command := app.Command(args[at])
-	if command == nil {
+	i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(args[at]) })
+	if i < 0 {
 		return args
 	}
-	head, tail := slices.Clone(args[:at+1]), args[at+1:]
+	command, head, tail := commands[i], slices.Clone(args[:at+1]), args[at+1:]
+	if len(command.Subcommands) > 0 {
+		return append(head, permuteLevel(command.Flags, command.Subcommands, tail)...)
+	}
 	moved, rest := split(command.Flags, tail, passesOn(command))
 	return append(append(head, moved...), rest...)
 }
@@ -56,6 +68,11 @@ func split(flags []cli.Flag, args []string, keepDash bool) (moved, rest []string
 		}
 		if slices.Contains(cli.HelpFlag.Names(), strings.TrimLeft(args[i], "-")) {
 			return []string{"--help"}, nil // urfave/cli would take an argument for a topic
+		}
+		if i+1 < len(args) && optionalFits(flags, args[i], args[i+1]) {
+			moved = append(moved, args[i]+"="+args[i+1])
+			i += 2
+			continue
 		}
 		end := min(i+words(flags, args[i]), len(args))
 		moved = append(moved, args[i:end]...)
