@@ -69,15 +69,24 @@ func add(c *ucli.Context) error {
 	if err := checkNUL(c, f, hosts, name, value); err != nil {
 		return err
 	}
+	additions, err := planAdditions(c, store, wanted, name, value)
+	if err != nil {
+		return err
+	}
+	return applyAdditions(c, store, additions)
+}
+
+// planAdditions encrypts one value for several hosts.
+func planAdditions(c *ucli.Context, store secrets.Store, wanted []secrets.Wanted, name string, value []byte) ([]*secrets.Addition, error) {
 	var additions []*secrets.Addition
 	for _, w := range wanted {
 		a, err := store.Plan(w.Host, name, value, w.Readers, c.Bool("replace"), time.Now())
 		if err != nil {
-			return err
+			return nil, err
 		}
 		additions = append(additions, a)
 	}
-	return applyAdditions(c, store, additions)
+	return additions, nil
 }
 
 // addable refuses what cannot be written before anybody has to type a value.
@@ -107,6 +116,7 @@ func applyAdditions(c *ucli.Context, store secrets.Store, additions []*secrets.A
 	} else if err := store.Apply(additions...); err != nil {
 		return err
 	}
+	slices.SortStableFunc(additions, func(a, b *secrets.Addition) int { return strings.Compare(a.Label.Host, b.Label.Host) })
 	var files, hosts []string
 	for _, a := range additions {
 		showAddition(c.App.Writer, a, verb)

@@ -3,9 +3,11 @@
 package main
 
 import (
+	"io"
 	"os"
 	"syscall"
 
+	"github.com/sirupsen/logrus"
 	ucli "github.com/urfave/cli/v2"
 
 	"pistack/internal/cli"
@@ -13,6 +15,7 @@ import (
 
 func main() {
 	noCoreDumps()
+	logrus.SetOutput(io.Discard) // compose-go would log what an env file refers to, which can be half of a password
 	os.Exit(cli.Main(app()))
 }
 
@@ -26,6 +29,7 @@ the operators of fleet.toml can read it; "age -d -i KEY FILE" opens it too.
 ` + cli.ExitHelp,
 		Commands: []*ucli.Command{
 			addCommand(), listCommand(), showCommand(), rotateCommand(), rmCommand(),
+			cpCommand(), importCommand(),
 			hostKeyCommand(), rekeyCommand(), verifyCommand(),
 			installCommand(),
 		},

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"pistack/internal/cli"
+	"pistack/internal/envfile"
+	"pistack/internal/fleet"
+	"pistack/internal/git"
+	"pistack/internal/term"
+	"pistack/secrets"
+)
+
+func importCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:      "import",
+		Usage:     "make secrets of the variables in an env file",
+		ArgsUsage: "HOST|GLOB|@TAG FILE.env|- [NAME…]",
+		Description: `Reads the file as Docker Compose does, and takes all its variables, or those that
+are named. All secrets are written, or none. Variables without a value are left out.
+
+Remove the file afterwards. What was ever committed stays in Git's history: give
+those secrets new values where they are issued.
+
+Examples:
+  pisec import rpi-box-01 stacks/chat/.env OPENAI_KEY
+  pisec import '@ai' old.env --dry-run
+  ssh old-server cat app/.env | pisec import vps-01 -`,
+		Flags: []ucli.Flag{
+			cli.FleetFlag(),
+			&ucli.BoolFlag{Name: "replace", Usage: "give existing secrets the values of the file"},
+			cli.DryRunFlag(),
+		},
+		BashComplete: cli.CompleteHosts(false),
+		Action:       importFile,
+	}
+}
+
+func importFile(c *ucli.Context) error {
+	if err := cli.Arguments(c, 2, -1); err != nil {
+		return err
+	}
+	f, err := cli.LoadFleet(c)
+	if err != nil {
+		return err
+	}
+	hosts, err := f.Select(c.Args().Slice()[:1])
+	if err != nil {
+		return err
+	}
+	variables, err := readVariables(c)
+	if err != nil {
+		return err
+	}
+	store := secrets.Store{Root: f.Root}
+	additions, err := planImport(c, f, store, hosts, variables)
+	if err != nil {
+		return err
+	}
+	if err := applyAdditions(c, store, additions); err != nil {
+		return err
+	}
+	warnOfFile(c)
+	return nil
+}
+
+// planImport encrypts every variable for every host. The error names all that
+// keep them from being written.
+func planImport(c *ucli.Context, f *fleet.Fleet, store secrets.Store, hosts []fleet.Host, variables []envfile.Variable) ([]*secrets.Addition, error) {
+	var additions []*secrets.Addition
+	var problems []error
+	for _, v := range variables {
+		wanted, err := addable(c, f, store, hosts, v.Name)
+		if err == nil {
+			var planned []*secrets.Addition
+			planned, err = planAdditions(c, store, wanted, v.Name, []byte(v.Value))
+			additions = append(additions, planned...)
+			if err != nil {
+				err = fmt.Errorf("%s:%d: %s: %w", sourceName(c), v.Line, v.Name, err)
+			}
+		}
+		problems = append(problems, err)
+	}
+	return additions, errors.Join(problems...)
+}
+
+// readVariables reads the file and keeps what shall become a secret.
+func readVariables(c *ucli.Context) ([]envfile.Variable, error) {
+	file := c.Args().Get(1)
+	if file == "-" {
+		file = ""
+	}
+	data, err := term.Wait(c.Context, func() ([]byte, error) { return readFrom(file) })
+	if err != nil {
+		return nil, err
+	}
+	defer clear(data)
+	if len(data) > secrets.MaxValue {
+		return nil, fmt.Errorf("%s: is larger than 1 MiB", sourceName(c))
+	}
+	all, err := envfile.Parse(data)
+	if err != nil {
+		return nil, inFile(sourceName(c), err)
+	}
+	return chosen(c, all)
+}
+
+// chosen are the variables that the arguments name, or all that have a value.
+func chosen(c *ucli.Context, all []envfile.Variable) ([]envfile.Variable, error) {
+	names := c.Args().Slice()[2:]
+	var kept []envfile.Variable
+	for _, v := range all {
+		named := slices.Contains(names, v.Name)
+		switch {
+		case len(names) > 0 && !named:
+		case v.Value == "" && !named:
+			fmt.Fprintf(c.App.ErrWriter, "note: %s:%d: %s has no value and is left out\n", sourceName(c), v.Line, v.Name)
+		default:
+			kept = append(kept, v)
+		}
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(kept, func(v envfile.Variable) bool { return v.Name == name }) {
+			return nil, fmt.Errorf("%s: has no variable %s", sourceName(c), name)
+		}
+	}
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("%s: has no variable with a value", sourceName(c))
+	}
+	return kept, nil
+}
+
+func sourceName(c *ucli.Context) string {
+	if name := c.Args().Get(1); name != "-" {
+		return name
+	}
+	return "standard input"
+}
+
+// inFile says of each problem in which file and line it is.
+func inFile(file string, err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return inLine(file, err)
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, inLine(file, e))
+	}
+	return errors.Join(all...)
+}
+
+func inLine(file string, err error) error {
+	var problem *envfile.Error
+	if !errors.As(err, &problem) {
+		return err
+	}
+	place := file
+	if problem.Line > 0 {
+		place = fmt.Sprintf("%s:%d", file, problem.Line)
+	}
+	return &secrets.Error{Message: place + ": " + problem.Message, Fix: problem.Fix}
+}
+
+// warnOfFile says that the values still lie there in clear, and perhaps for ever.
+func warnOfFile(c *ucli.Context) {
+	name := c.Args().Get(1)
+	if name == "-" || c.Bool("dry-run") {
+		return
+	}
+	fmt.Fprintf(c.App.ErrWriter, "note: %s still holds the values in clear: remove it, or the lines\n", name)
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return
+	}
+	tree, err := git.Read(c.Context, filepath.Dir(path))
+	if err != nil || !tree.Tracked.Has(filepath.Base(path)) {
+		return
+	}
+	fmt.Fprintf(c.App.ErrWriter, "warning: Git tracks %s: its history keeps the values, so give them new ones where they are issued\n", name)
+}
