@@ -3,6 +3,7 @@ package secrets
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"filippo.io/age"
 )
@@ -17,6 +18,19 @@ type Wanted struct {
 type Rekey struct {
 	Changes   []Rewrap
 	Unchanged int // files whose readers are the wanted ones already
+	also      []companion
+}
+
+// companion is another file of the fleet that a rekey replaces.
+type companion struct {
+	file    string
+	content []byte
+}
+
+// Also has a file replaced in the same transaction, such as the list that says
+// who the readers are: fleet.toml, or a host's pinned key.
+func (r *Rekey) Also(file string, content []byte) {
+	r.also = append(r.also, companion{file, content})
 }
 
 // Rewrap is one file of a Rekey.
@@ -52,7 +66,7 @@ func (s Store) PlanRekey(wanted []Wanted, all bool) (*Rekey, error) {
 // identities must open every file. Each result is opened before anything is
 // replaced.
 func (s Store) ApplyRekey(plan *Rekey, identities ...age.Identity) error {
-	if len(plan.Changes) == 0 {
+	if len(plan.Changes)+len(plan.also) == 0 {
 		return nil
 	}
 	t, err := s.begin()
@@ -60,7 +74,13 @@ func (s Store) ApplyRekey(plan *Rekey, identities ...age.Identity) error {
 		return err
 	}
 	defer t.end()
-	if err := s.stageAll(t, plan.Changes, identities); err != nil {
+	err = s.stageAll(t, plan.Changes, identities)
+	for _, c := range plan.also {
+		if err == nil {
+			err = s.stageCompanion(t, c)
+		}
+	}
+	if err != nil {
 		return errors.Join(err, t.abandon())
 	}
 	return t.commit()
@@ -79,6 +99,19 @@ func (s Store) stageAll(t *transaction, changes []Rewrap, identities []age.Ident
 		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
+}
+
+// stageCompanion stages a file that is not a secret. It must be there already: a
+// symlink in its place would be replaced by a file.
+func (s Store) stageCompanion(t *transaction, c companion) error {
+	info, err := os.Lstat(s.path(c.file))
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("is not a regular file")
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.file, fileReason(err))
+	}
+	return t.stage(c.file, c.content)
 }
 
 // keyError is an error of a key or a plugin, whatever the file.

@@ -152,6 +152,9 @@ const rekeyFiles = 3 // secrets a host
 func newRekeyCase(t *testing.T) rekeyCase {
 	t.Helper()
 	c := rekeyCase{Store{Root: t.TempDir()}, newPerson(t, "operator"), newPerson(t, "old"), newPerson(t, "new")}
+	if err := os.WriteFile(c.store.path("fleet.toml"), []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, host := range []string{"a", "b"} {
 		for i := range rekeyFiles {
 			name := fmt.Sprintf("S%d", i)
@@ -205,6 +208,16 @@ func (c rekeyCase) state(t *testing.T) (old, fresh int) {
 		}
 	}
 	return old, fresh
+}
+
+// list is what fleet.toml, which a rekey can replace too, says.
+func (c rekeyCase) list(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(c.store.path("fleet.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func (c rekeyCase) assertClean(t *testing.T) {
@@ -265,6 +278,7 @@ func TestRekeyCrashesAtEveryStep(t *testing.T) {
 	for at := 0; ; at++ {
 		c := newRekeyCase(t)
 		plan := c.plan(t)
+		plan.Also("fleet.toml", []byte("new"))
 		steps, name := 0, ""
 		c.store.step = func(s string) error {
 			if steps++; steps > at {
@@ -276,7 +290,7 @@ func TestRekeyCrashesAtEveryStep(t *testing.T) {
 		err := c.store.ApplyRekey(plan, c.operator.identity)
 		c.store.step = nil
 		if name == "" {
-			if err != nil || at < 2*rekeyFiles+4 {
+			if err != nil || at < 2*rekeyFiles+5 || c.list(t) != "new" {
 				t.Fatalf("ended after %d steps: %v", at, err)
 			}
 			return // every step has had its crash
@@ -289,6 +303,8 @@ func TestRekeyCrashesAtEveryStep(t *testing.T) {
 		}
 		if old, fresh := c.state(t); old+fresh != 2*rekeyFiles || (old != 0 && fresh != 0) {
 			t.Fatalf("after a crash at %q: the old key opens %d files, the new %d", name, old, fresh)
+		} else if want := map[bool]string{true: "new", false: "old"}[fresh > 0]; c.list(t) != want {
+			t.Fatalf("after a crash at %q: the new key opens %d files, and fleet.toml is %s", name, fresh, c.list(t))
 		}
 		c.assertClean(t)
 	}
@@ -360,6 +376,24 @@ func TestAddAfterACrash(t *testing.T) {
 	c.assertClean(t)
 }
 
+// TestRekeyWithoutSecrets: the other file alone is a transaction, too, and a
+// symlink in its place is left alone.
+func TestRekeyWithoutSecrets(t *testing.T) {
+	c := newRekeyCase(t)
+	plan := &Rekey{}
+	plan.Also("fleet.toml", []byte("new"))
+	if err := c.store.ApplyRekey(plan); err != nil || c.list(t) != "new" {
+		t.Fatalf("%v, fleet.toml is %q", err, c.list(t))
+	}
+	if err := errors.Join(os.Remove(c.store.path("fleet.toml")), os.Symlink("elsewhere", c.store.path("fleet.toml"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.store.ApplyRekey(plan); err == nil || !strings.Contains(err.Error(), "fleet.toml: is not a regular file") {
+		t.Errorf("a symlink: %v", err)
+	}
+	c.assertClean(t)
+}
+
 func TestSecondWriterIsRefused(t *testing.T) {
 	c := newRekeyCase(t)
 	unlock, err := c.store.lock()
@@ -377,7 +411,7 @@ func TestSecondWriterIsRefused(t *testing.T) {
 }
 
 func TestJournalThatNamesOtherFiles(t *testing.T) {
-	for _, file := range []string{"fleet.toml", "../x", "hosts/a/secrets/../../../fleet.toml", "hosts/a/host.toml", "hosts/../secrets/S.age", "hosts/a/secrets/S"} {
+	for _, file := range []string{"flake.nix", "hosts/a/../ssh_host_ed25519_key.pub", "hosts/../ssh_host_ed25519_key.pub", "../x", "hosts/a/secrets/../../../fleet.toml", "hosts/a/host.toml", "hosts/../secrets/S.age", "hosts/a/secrets/S"} {
 		c := newRekeyCase(t)
 		if err := os.MkdirAll(c.store.path(staging), 0o700); err != nil {
 			t.Fatal(err)

@@ -45,6 +45,12 @@ func secretFile(file string) bool {
 	return ok && CheckName(name) == nil && file == File(parts[1], name)
 }
 
+// pinnedKey tells whether a path is that of a host's pinned ssh key.
+func pinnedKey(file string) bool {
+	parts := strings.Split(file, "/")
+	return len(parts) == 3 && parts[0] == "hosts" && parts[1] != "" && !strings.HasPrefix(parts[1], ".") && parts[2] == "ssh_host_ed25519_key.pub"
+}
+
 func (s Store) path(file string) string { return filepath.Join(s.Root, filepath.FromSlash(file)) }
 
 // Addition is a new value for a secret, encrypted and ready to be written.

@@ -179,6 +179,12 @@ func (t *transaction) clear() error {
 	return t.abandon()
 }
 
+// replaceable tells which files a journal may name. It can come with a clone:
+// nobody shall get a file of his put anywhere else.
+func replaceable(file string) bool {
+	return secretFile(file) || file == "fleet.toml" || pinnedKey(file)
+}
+
 // recover does what a killed transaction could not.
 func (t *transaction) recover() error {
 	data, err := readBounded(t.path(journalName), 64<<20)
@@ -193,7 +199,7 @@ func (t *transaction) recover() error {
 		return fmt.Errorf("%s is damaged or of a newer pisec", journalName)
 	}
 	for _, file := range j.Files {
-		if !secretFile(file) {
+		if !replaceable(file) {
 			return fmt.Errorf("%s names %q, which is no secret", journalName, file)
 		}
 	}

@@ -30,7 +30,7 @@ the operators of fleet.toml can read it; "age -d -i KEY FILE" opens it too.
 		Commands: []*ucli.Command{
 			addCommand(), listCommand(), showCommand(), rotateCommand(), rmCommand(),
 			cpCommand(), importCommand(),
-			hostKeyCommand(), rekeyCommand(), verifyCommand(),
+			hostKeyCommand(), rekeyCommand(), verifyCommand(), operatorsCommand(),
 			installCommand(),
 		},
 	}

@@ -46,7 +46,11 @@ func rekey(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	wanted, err := wantedReaders(c, f)
+	hosts, err := f.Select(c.Args().Slice())
+	if err != nil {
+		return err
+	}
+	wanted, err := wantedReaders(c, f, hosts)
 	if err != nil {
 		return err
 	}
@@ -83,13 +87,8 @@ func rekey(c *ucli.Context) error {
 	return nil
 }
 
-// wantedReaders says who shall read the secrets of the hosts that the arguments
-// select.
-func wantedReaders(c *ucli.Context, f *fleet.Fleet) ([]secrets.Wanted, error) {
-	hosts, err := f.Select(c.Args().Slice())
-	if err != nil {
-		return nil, err
-	}
+// wantedReaders says who shall read the secrets of hosts.
+func wantedReaders(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) ([]secrets.Wanted, error) {
 	store := secrets.Store{Root: f.Root}
 	var wanted []secrets.Wanted
 	var problems []error
