@@ -69,6 +69,7 @@
           {
             imports = [ ./modules/pistack.nix ];
             pistack.package = lib.mkDefault (devicePisec pkgs.stdenv.hostPlatform.system);
+            pistack.builderPackage = lib.mkDefault self.packages.${buildSystem}.pisec;
           };
       };
 

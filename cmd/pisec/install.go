@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -26,6 +27,7 @@ Examples:
   pisec install --try "$XDG_RUNTIME_DIR/try" manifest.json`,
 		Flags: []ucli.Flag{
 			&ucli.BoolFlag{Name: "check", Usage: "only check manifest and files; needs no key"},
+			&ucli.PathFlag{Name: "output", Usage: "with --check: write the manifest to `FILE` when it is right, as the builder of a system does"},
 			&ucli.PathFlag{Name: "try", Usage: "install below `DIR` (on a tmpfs) as this user, to see what a device would do"},
 		},
 		Action: installManifest,
@@ -36,21 +38,21 @@ func installManifest(c *ucli.Context) error {
 	if err := cli.Arguments(c, 1, 1); err != nil {
 		return err
 	}
+	if c.IsSet("output") && !c.Bool("check") {
+		return cli.Usage("--output goes with --check")
+	}
 	file, err := os.Open(c.Args().First())
 	if err != nil {
 		return fmt.Errorf("manifest: %w", err)
 	}
 	defer file.Close()
-	m, err := manifest.Read(file)
+	var text bytes.Buffer
+	m, err := manifest.Read(io.TeeReader(file, &text))
 	if err != nil {
 		return err
 	}
 	if c.Bool("check") {
-		if err := install.Check(m); err != nil {
-			return err
-		}
-		fmt.Fprintf(c.App.Writer, "%s: %d secrets, %d files, %d env files: ok\n", m.Host, len(m.Secrets), len(m.Files), len(m.EnvFiles))
-		return nil
+		return checkManifest(c, m, text.Bytes())
 	}
 	report, err := install.Run(m, install.Options{Try: c.Path("try")})
 	if err != nil {
@@ -58,6 +60,19 @@ func installManifest(c *ucli.Context) error {
 	}
 	showReport(c.App.Writer, report)
 	return nil
+}
+
+func checkManifest(c *ucli.Context, m *manifest.Manifest, text []byte) error {
+	if err := install.Check(m); err != nil {
+		return err
+	}
+	if output := c.Path("output"); output != "" {
+		if err := os.WriteFile(output, text, 0o444); err != nil {
+			return fmt.Errorf("--output: %w", err)
+		}
+	}
+	_, err := fmt.Fprintf(c.App.Writer, "%s: %d secrets, %d files, %d env files: ok\n", m.Host, len(m.Secrets), len(m.Files), len(m.EnvFiles))
+	return err
 }
 
 // showReport names what changed; the journal of the device keeps it.

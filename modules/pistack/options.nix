@@ -172,6 +172,17 @@ in
       description = "The package that holds {command}`pisec`.";
     };
 
+    builderPackage = mkOption {
+      type = types.package;
+      default = cfg.package;
+      defaultText = lib.literalExpression "config.pistack.package";
+      example = lib.literalExpression "inputs.pistack.packages.x86_64-linux.pisec";
+      description = ''
+        The package whose {command}`pisec` checks the manifest and the files of the secrets while the
+        system is built: one that runs on the machine that builds it. It does not reach the device.
+      '';
+    };
+
     host = mkOption {
       type = types.nonEmptyStr;
       default = config.networking.hostName;
@@ -226,7 +237,7 @@ in
     manifest = mkOption {
       type = types.path;
       readOnly = true;
-      description = "The manifest of `pisec install` in the store. It holds no plaintext.";
+      description = "The manifest of `pisec install` in the store, checked. It holds no plaintext.";
     };
   };
 }

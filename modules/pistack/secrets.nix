@@ -21,7 +21,11 @@ let
 in
 {
   config = lib.mkIf cfg.enable {
-    pistack.manifest = pkgs.writeText "pistack-manifest.json" (builtins.toJSON manifest);
+    pistack.manifest = import ./checked-manifest.nix {
+      manifest = pkgs.writeText "pistack-manifest-unchecked.json" (builtins.toJSON manifest);
+      pisec = lib.getExe' cfg.builderPackage "pisec";
+      inherit (cfg.builderPackage) system;
+    };
 
     # ramfs, because its pages are never written to swap. No size limit either: only root writes.
     systemd.mounts = [

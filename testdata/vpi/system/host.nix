@@ -14,15 +14,19 @@ let
   inherit (import (root + "/hosts/${host}/generated")) pistack;
   stacks = pistack.stacks or { };
 
-  manifest = builtins.toFile "pistack-manifest.json" (
-    builtins.toJSON (
-      import (root + "/modules/manifest.nix") {
-        inherit (pistack) host;
-        inherit stacks;
-        secrets = pistack.secrets or { };
-      }
-    )
-  );
+  manifest = import (root + "/modules/pistack/checked-manifest.nix") {
+    manifest = builtins.toFile "pistack-manifest-unchecked.json" (
+      builtins.toJSON (
+        import (root + "/modules/manifest.nix") {
+          inherit (pistack) host;
+          inherit stacks;
+          secrets = pistack.secrets or { };
+        }
+      )
+    );
+    pisec = "${pisec}/bin/pisec";
+    inherit (settings) system;
+  };
 
   # bin/pisec is put there by whoever makes the copy of the repository, built for the virtual Pi.
   pisec = builtins.path {
@@ -54,7 +58,7 @@ let
 
   words = {
     "@pisec@" = "${pisec}";
-    "@pistack-manifest.json@" = manifest;
+    "@pistack-manifest.json@" = "${manifest}";
     "@reconcile.sh@" = "${root + "/modules/pistack/reconcile.sh"}";
   }
   // builtins.listToAttrs (
