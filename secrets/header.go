@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -138,15 +139,20 @@ var ErrNotAReader = errors.New("none of the given keys can read it")
 
 // readSecret reads a secret's file: a regular one, of bounded size. A pipe or a
 // device in its place is refused before it is opened, which could block.
-func readSecret(path string) ([]byte, error) {
-	info, err := os.Lstat(path)
+func readSecret(repository fs.FS, file string) ([]byte, error) {
+	info, err := fs.Lstat(repository, file)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("is not a regular file")
 	}
-	return readBounded(path, maxFile)
+	f, err := repository.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAtMost(f, maxFile)
 }
 
 // readBounded reads a file of at most max bytes.
@@ -156,7 +162,11 @@ func readBounded(path string, max int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, max+1))
+	return readAtMost(f, max)
+}
+
+func readAtMost(r io.Reader, max int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, max+1))
 	if err != nil {
 		return nil, err
 	}

@@ -120,7 +120,7 @@ type keyError struct{ err error }
 func (e keyError) Error() string { return e.err.Error() }
 
 func (s Store) stageRewrap(t *transaction, c Rewrap, identities []age.Identity) error {
-	old, err := readSecret(s.path(c.Entry.File))
+	old, err := readSecret(s.files(), c.Entry.File)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Entry.File, fileReason(err))
 	}

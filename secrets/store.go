@@ -51,6 +51,8 @@ func pinnedKey(file string) bool {
 	return len(parts) == 3 && parts[0] == "hosts" && parts[1] != "" && !strings.HasPrefix(parts[1], ".") && parts[2] == "ssh_host_ed25519_key.pub"
 }
 
+func (s Store) files() fs.FS { return os.DirFS(s.Root) }
+
 func (s Store) path(file string) string { return filepath.Join(s.Root, filepath.FromSlash(file)) }
 
 // Addition is a new value for a secret, encrypted and ready to be written.
@@ -163,7 +165,7 @@ func (s Store) checkBefore(a *Addition) error {
 	if a.before == "" {
 		return nil
 	}
-	e, err := s.entry(a.Label.Host, a.Label.Name+".age")
+	e, err := entry(s.files(), a.Label.Host, a.Label.Name+".age")
 	if err != nil || e.Header.Label.Version != a.before {
 		return errors.New("somebody else has changed it meanwhile; nothing was written")
 	}
@@ -242,8 +244,11 @@ func (s Store) Any(host string) bool {
 // List reads the headers of all secrets of a host, sorted by name. Files that
 // are no secrets are errors, joined; the entries that could be read are
 // returned beside them.
-func (s Store) List(host string) ([]Entry, error) {
-	files, err := os.ReadDir(s.path(Dir(host)))
+func (s Store) List(host string) ([]Entry, error) { return ListFS(s.files(), host) }
+
+// ListFS is List from any repository's files, such as those of a revision.
+func ListFS(repository fs.FS, host string) ([]Entry, error) {
+	files, err := fs.ReadDir(repository, Dir(host))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -256,7 +261,7 @@ func (s Store) List(host string) ([]Entry, error) {
 		if strings.HasPrefix(f.Name(), ".") {
 			continue // .gitkeep, or the temporary file of a writer that was killed
 		}
-		e, err := s.entry(host, f.Name())
+		e, err := entry(repository, host, f.Name())
 		if err != nil {
 			problems = append(problems, err)
 			continue
@@ -266,13 +271,13 @@ func (s Store) List(host string) ([]Entry, error) {
 	return entries, errors.Join(problems...)
 }
 
-func (s Store) entry(host, base string) (Entry, error) {
+func entry(repository fs.FS, host, base string) (Entry, error) {
 	file := Dir(host) + "/" + base
 	name, ok := strings.CutSuffix(base, ".age")
 	if !ok || CheckName(name) != nil {
 		return Entry{}, &Error{Message: file + ": is not a secret", Fix: "secrets/ holds files named NAME.age only; move it elsewhere"}
 	}
-	data, err := readSecret(s.path(file))
+	data, err := readSecret(repository, file)
 	if err != nil {
 		return Entry{}, fmt.Errorf("%s: %w", file, fileReason(err))
 	}
@@ -302,7 +307,7 @@ func (s Store) Open(host, name string, identities ...age.Identity) (Opened, erro
 		return Opened{}, err
 	}
 	file := File(host, name)
-	data, err := readSecret(s.path(file))
+	data, err := readSecret(s.files(), file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Opened{}, &Error{Message: fmt.Sprintf("%s: %s has no secret %s", file, host, name), Fix: fmt.Sprintf("see: pisec list %s", host)}
 	}

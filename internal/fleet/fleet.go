@@ -13,7 +13,9 @@ package fleet
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -60,21 +62,28 @@ func Load(root string) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
+	return LoadFS(os.DirFS(root), root)
+}
+
+// LoadFS is Load from any repository's files, such as those of a revision. root
+// is where the fleet's work tree is; "" for none, and then its hosts' keys can
+// be read, and not written.
+func LoadFS(files fs.FS, root string) (*Fleet, error) {
 	f := &Fleet{Root: root}
 	var problems []error
-	problems = append(problems, f.readSettings()...)
-	stacks, err := foldersWith(root, "stacks", "compose.yaml")
+	problems = append(problems, f.readSettings(files)...)
+	stacks, err := foldersWith(files, "stacks", "compose.yaml")
 	if err != nil {
 		return nil, err
 	}
 	f.Stacks = stacks
-	names, err := foldersWith(root, "hosts", "host.toml")
+	names, err := foldersWith(files, "hosts", "host.toml")
 	if err != nil {
 		return nil, err
 	}
-	known := choices{stacks: f.Stacks, boards: modulesIn(root, "boards"), roles: modulesIn(root, "roles")}
+	known := choices{stacks: f.Stacks, boards: modulesIn(files, "boards"), roles: modulesIn(files, "roles")}
 	for _, name := range names {
-		h, errs := readHost(root, name, known)
+		h, errs := readHost(files, root, name, known)
 		problems = append(problems, errs...)
 		f.Hosts = append(f.Hosts, h)
 	}
@@ -106,18 +115,18 @@ func (f *Fleet) HostNames() []string {
 
 // modulesIn lists the NixOS modules of modules/<dir>, by name. A fleet whose
 // flake takes them from elsewhere has none.
-func modulesIn(root, dir string) []string {
-	files, _ := filepath.Glob(filepath.Join(root, "modules", dir, "*.nix"))
-	for i, f := range files {
-		files[i] = strings.TrimSuffix(filepath.Base(f), ".nix")
+func modulesIn(files fs.FS, dir string) []string {
+	names, _ := fs.Glob(files, "modules/"+dir+"/*.nix")
+	for i, n := range names {
+		names[i] = strings.TrimSuffix(path.Base(n), ".nix")
 	}
-	return files
+	return names
 }
 
-// foldersWith lists the folders of root/dir that hold a file of that name.
-func foldersWith(root, dir, file string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(root, dir))
-	if errors.Is(err, os.ErrNotExist) {
+// foldersWith lists the folders of dir that hold a file of that name.
+func foldersWith(files fs.FS, dir, file string) ([]string, error) {
+	entries, err := fs.ReadDir(files, dir)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
@@ -125,7 +134,7 @@ func foldersWith(root, dir, file string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if _, err := os.Stat(filepath.Join(root, dir, e.Name(), file)); err == nil {
+		if _, err := fs.Stat(files, path.Join(dir, e.Name(), file)); err == nil {
 			names = append(names, e.Name())
 		}
 	}

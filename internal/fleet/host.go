@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,7 +20,8 @@ type Host struct {
 	User    string            // ssh user, root by default
 	Port    int               // ssh port, 22 by default
 	Env     map[string]string // Compose variables of all its stacks; not secret
-	root    string
+	files   fs.FS             // of the repository, to read from
+	root    string            // of the work tree, to write to
 }
 
 type hostFile struct {
@@ -55,10 +57,10 @@ func (h Host) File() string { return h.Dir() + "/host.toml" }
 // choices are the names that a host.toml can use.
 type choices struct{ stacks, boards, roles []string }
 
-func readHost(root, name string, known choices) (Host, []error) {
-	h := Host{Name: name, root: root}
+func readHost(files fs.FS, root, name string, known choices) (Host, []error) {
+	h := Host{Name: name, files: files, root: root}
 	var t hostFile
-	doc, problems := readTOML(root, h.File(), &t)
+	doc, problems := readTOML(files, h.File(), &t)
 	h.Address, h.System, h.Board = t.Address, t.System, t.Board
 	h.Roles, h.Stacks, h.Tags, h.Env = t.Roles, t.Stacks, t.Tags, t.Env
 	h.User, h.Port = t.SSH.User, t.SSH.Port

@@ -3,6 +3,7 @@ package fleet
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -32,7 +33,7 @@ func (h Host) PinKey(key []byte) error {
 // ("ssh-ed25519 AAAA… comment"). A missing file is a *Problem.
 func (h Host) PublicKey() (string, error) {
 	file := h.Dir() + "/" + KeyFile
-	data, err := readKeyFile(filepath.Join(h.root, file))
+	data, err := readKeyFile(h.files, file)
 	if errors.Is(err, os.ErrNotExist) {
 		return "", &Problem{
 			File:    file,
@@ -55,13 +56,13 @@ func (h Host) PublicKey() (string, error) {
 }
 
 // readKeyFile reads a regular file of at most 64 KiB; a key has 100 bytes.
-func readKeyFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+func readKeyFile(files fs.FS, file string) ([]byte, error) {
+	info, err := fs.Stat(files, file)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > 64<<10 {
 		return nil, errors.New("is not a regular file of at most 64 KiB")
 	}
-	return os.ReadFile(path)
+	return fs.ReadFile(files, file)
 }

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,9 +19,9 @@ var pluginName = regexp.MustCompile(`^[a-z0-9][a-z0-9+._-]*$`)
 
 // readSettings reads fleet.toml. Recipients are only checked for presence
 // here; package secrets parses them.
-func (f *Fleet) readSettings() []error {
+func (f *Fleet) readSettings(files fs.FS) []error {
 	var s settingsFile
-	doc, problems := readTOML(f.Root, Marker, &s)
+	doc, problems := readTOML(files, Marker, &s)
 	f.Operators, f.Plugins = s.Operators, s.Plugins
 	if len(problems) == 0 && len(s.Operators) == 0 {
 		p := doc.problem([]string{"operators"}, "no operators: nobody but the hosts themselves could read a secret again")

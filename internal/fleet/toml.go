@@ -3,8 +3,7 @@ package fleet
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"reflect"
 	"regexp"
 	"slices"
@@ -23,11 +22,11 @@ type document struct {
 	text string
 }
 
-// readTOML decodes root/file into target (a pointer to a struct with toml
+// readTOML decodes a file into target (a pointer to a struct with toml
 // tags) and reports syntax errors, wrong types and unknown keys.
-func readTOML(root, file string, target any) (document, []error) {
+func readTOML(files fs.FS, file string, target any) (document, []error) {
 	doc := document{file: file}
-	info, err := os.Stat(filepath.Join(root, file))
+	info, err := fs.Stat(files, file)
 	if err != nil {
 		return doc, []error{&Problem{File: file, Message: "cannot be read: " + reason(err)}}
 	}
@@ -37,7 +36,7 @@ func readTOML(root, file string, target any) (document, []error) {
 	if info.Size() > maxTOML {
 		return doc, []error{&Problem{File: file, Message: "is larger than 1 MiB"}}
 	}
-	data, err := os.ReadFile(filepath.Join(root, file))
+	data, err := fs.ReadFile(files, file)
 	if err != nil {
 		return doc, []error{&Problem{File: file, Message: "cannot be read: " + reason(err)}}
 	}
@@ -132,7 +131,7 @@ func fieldOf(t reflect.Type, name string) reflect.Type {
 // reason strips operation and absolute path from a file error: messages name
 // the file relative to the root.
 func reason(err error) string {
-	var path *os.PathError
+	var path *fs.PathError
 	if errors.As(err, &path) {
 		return path.Err.Error()
 	}
