@@ -108,6 +108,28 @@ func Stream(ctx context.Context, c Command, line func(text string)) error {
 	return nil
 }
 
+// Pipe starts a command and returns its standard output, to be read while it
+// runs, and a function that waits for its end. Close its standard input before.
+func Pipe(ctx context.Context, c Command) (io.Reader, func() error, error) {
+	var errs bytes.Buffer
+	cmd := c.prepare(ctx)
+	cmd.Stderr = &limited{w: &errs, left: maxLine}
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return nil, nil, c.failure(err, nil)
+	}
+	wait := func() error {
+		if err := cmd.Wait(); err != nil {
+			return c.failure(err, tail(splitLines(errs.String())))
+		}
+		return nil
+	}
+	return out, wait, nil
+}
+
 // Interactive runs a command at the user's terminal, such as an editor. When ctx
 // ends it gets SIGTERM: editors do not heed SIGINT.
 func Interactive(ctx context.Context, c Command) error {
