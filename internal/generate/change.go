@@ -98,6 +98,6 @@ func (w *Workspace) NotTracked(r Result) []string {
 	}
 	slices.Sort(needed)
 	return slices.DeleteFunc(needed, func(f string) bool {
-		return w.tree.Tracked.Has(f) || len(w.tree.Tracked.Under(f)) > 0
+		return w.Tracked.Has(f) || len(w.Tracked.Under(f)) > 0
 	})
 }

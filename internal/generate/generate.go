@@ -19,10 +19,8 @@ import (
 
 // Workspace is a fleet repository's work tree, read once for many hosts.
 type Workspace struct {
-	Fleet   *fleet.Fleet
-	tree    git.Tree
-	root    *os.Root // reads that cannot leave the repository, also by symlinks
-	secrets secrets.Store
+	*Snapshot
+	root *os.Root // reads that cannot leave the repository, also by symlinks
 }
 
 // Open reads fleet and Git index at root. Close it after use.
@@ -35,7 +33,7 @@ func Open(ctx context.Context, f *fleet.Fleet) (*Workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Workspace{Fleet: f, tree: tree, root: root, secrets: secrets.Store{Root: f.Root}}, nil
+	return &Workspace{&Snapshot{Fleet: f, Files: root.FS(), Tracked: tree.Tracked, ignored: tree.Ignored}, root}, nil
 }
 
 // Close releases the work tree.
@@ -52,27 +50,16 @@ type Result struct {
 
 // Host loads and checks everything of one host. Problems of its own files are
 // findings; the error is for what keeps the work from being done at all.
-func (w *Workspace) Host(ctx context.Context, h fleet.Host) (Result, error) {
+func (s *Snapshot) Host(ctx context.Context, h fleet.Host) (Result, error) {
 	r := Result{Host: h}
-	entries, err := w.secrets.List(h.Name)
+	entries, err := s.Secrets(h.Name)
 	if err != nil {
 		return r, err
 	}
 	r.Secrets = entries
-	versions := map[string]string{}
-	for _, e := range entries {
-		versions[e.Name] = e.Header.Label.Version
-	}
+	versions := Versions(entries)
 	for _, name := range h.Stacks {
-		stack, findings := compose.Load(ctx, compose.Source{
-			Repository: w.root.FS(),
-			Stack:      name,
-			Host:       h.Name,
-			Env:        h.Env,
-			Secrets:    versions,
-			Tracked:    w.tree.Tracked,
-			Ignored:    func(path string) (bool, error) { return w.tree.Ignored(ctx, path) },
-		})
+		stack, findings := s.Stack(ctx, h, name, versions)
 		r.Findings = append(r.Findings, findings...)
 		if stack != nil {
 			r.Stacks = append(r.Stacks, stack)
