@@ -60,6 +60,23 @@ func (in *inputs) file(repository fs.FS, name string) error {
 	return nil
 }
 
+// Parts are what a service's Inputs is a hash of.
+type Parts struct {
+	Secrets map[string]string // name to value version
+	Files   map[string]string // path below the repository's root to a hash of content and mode
+	Configs map[string]string // inline config to a hash of its content
+}
+
+// Parts of a service that the stack has; of any other they are empty. They are
+// shared: do not change them.
+func (s *Stack) Parts(service string) Parts {
+	in := s.inputs[service]
+	if in == nil {
+		return Parts{}
+	}
+	return Parts{Secrets: in.Secrets, Files: in.Files, Configs: in.Configs}
+}
+
 // hash is 64 hex digits. JSON sorts the keys of maps, so it depends on nothing
 // but the inputs.
 func (in *inputs) hash() string {

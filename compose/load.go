@@ -25,7 +25,7 @@ const (
 func Load(ctx context.Context, src Source) (*Stack, []Finding) {
 	l := &loading{
 		src:        src,
-		stack:      &Stack{Name: src.Stack},
+		stack:      &Stack{Name: src.Stack, inputs: map[string]*inputs{}},
 		files:      map[string]bool{},
 		envSecrets: map[string]bool{},
 	}
@@ -168,6 +168,7 @@ func (l *loading) services(context.Context) {
 		l.configs(config, in)
 		l.envFiles(config, in)
 		s.Inputs = in.hash()
+		l.stack.inputs[name] = in
 		l.stack.Services = append(l.stack.Services, s)
 	}
 }

@@ -63,6 +63,7 @@ type Stack struct {
 	// the place of secrets. It is shared: do not change it.
 	Project *types.Project
 	docs    documents
+	inputs  map[string]*inputs // of each service
 }
 
 // Place is where the author's files say what the model has at a path, such as
@@ -74,6 +75,13 @@ func (s *Stack) Place(path ...string) Position { return s.docs.find(path...) }
 // what the item begins with in the file: a merge gives it another index.
 func (s *Stack) PlaceOfItem(index int, name string, path ...string) Position {
 	return s.docs.item(index, name, path...)
+}
+
+// Says tells whether the author's files have something at exactly this path. What
+// comes from the base of an "extends" or through a merge ("<<") has it elsewhere.
+func (s *Stack) Says(path ...string) bool {
+	_, depth := s.docs.deepest(path)
+	return depth == len(path)
 }
 
 // Redact makes a text of the model readable: "(secret NAME)" for each token.

@@ -110,6 +110,14 @@ func TestStack(t *testing.T) {
 	if !reflect.DeepEqual(said, want) {
 		t.Errorf("got  %+v\nwant %+v", said, want)
 	}
+	parts := got.Parts("web")
+	if !maps.Equal(parts.Secrets, map[string]string{"KEY": "v1", "THIRD": "v1"}) || len(parts.Configs) != 1 || !slices.Equal(slices.Sorted(maps.Keys(parts.Files)),
+		[]string{"stacks/s/plain.conf", "stacks/s/site/index.html", "stacks/s/site/sub/a.css", "stacks/s/web.env"}) {
+		t.Errorf("parts of web: %+v", parts)
+	}
+	if !got.Says("services", "web", "image") || got.Says("services", "web", "ports") || got.Says("services", "web", "environment", "LEVEL") {
+		t.Error("what the files say of web")
+	}
 	if place := got.Place("services", "web", "image"); place != (compose.Position{File: "stacks/s/compose.yaml", Line: 5, Column: 5}) {
 		t.Errorf("the image of web is at %v", place)
 	}
