@@ -20,6 +20,7 @@ import (
 // Workspace is a fleet repository's work tree, read once for many hosts.
 type Workspace struct {
 	*Snapshot
+	tree git.Tree
 	root *os.Root // reads that cannot leave the repository, also by symlinks
 }
 
@@ -33,11 +34,11 @@ func Open(ctx context.Context, f *fleet.Fleet) (*Workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Workspace{&Snapshot{Fleet: f, Files: root.FS(), Tracked: tree.Tracked, ignored: tree.Ignored}, root}, nil
+	return &Workspace{&Snapshot{Fleet: f, Files: root.FS(), Tracked: tree.Tracked, ignored: tree.Ignored}, tree, root}, nil
 }
 
 // Close releases the work tree.
-func (w *Workspace) Close() error { return w.root.Close() }
+func (w *Workspace) Close() error { return errors.Join(w.tree.Close(), w.root.Close()) }
 
 // Result is what a host comes to.
 type Result struct {

@@ -15,7 +15,7 @@ type Snapshot struct {
 	Fleet   *fleet.Fleet
 	Files   fs.FS     // of the repository; reads that cannot leave it
 	Tracked git.Files // those that Git tracks
-	ignored func(ctx context.Context, path string) (bool, error)
+	ignored func(path string) (bool, error)
 }
 
 // At is the fleet as a revision has it. Close the revision after use.
@@ -23,7 +23,7 @@ type Snapshot struct {
 // Nothing is held against a mount of a path that the revision does not track: it
 // is state. Whether a .gitignore says so was judged when it was committed.
 func At(r *git.Revision, f *fleet.Fleet) *Snapshot {
-	anything := func(context.Context, string) (bool, error) { return true, nil }
+	anything := func(string) (bool, error) { return true, nil }
 	return &Snapshot{Fleet: f, Files: r, Tracked: r.Tracked, ignored: anything}
 }
 
@@ -50,6 +50,6 @@ func (s *Snapshot) Stack(ctx context.Context, h fleet.Host, name string, version
 		Env:        h.Env,
 		Secrets:    versions,
 		Tracked:    s.Tracked,
-		Ignored:    func(path string) (bool, error) { return s.ignored(ctx, path) },
+		Ignored:    s.ignored,
 	})
 }

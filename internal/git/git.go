@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	pathpkg "path"
 	"slices"
 	"strings"
 
@@ -37,10 +36,10 @@ func (f Files) Under(folder string) []string {
 // Tree is what Git knows of a work tree.
 type Tree struct {
 	Tracked Files // in the index
-	root    string
+	ignores *ignores
 }
 
-// Read asks Git about the work tree at root.
+// Read asks Git about the work tree at root. Close the result after use.
 func Read(ctx context.Context, root string) (Tree, error) {
 	out, err := run.Output(ctx, command(root, nil, "ls-files", "-z", "--cached"))
 	if err != nil {
@@ -48,33 +47,16 @@ func Read(ctx context.Context, root string) (Tree, error) {
 	}
 	files := strings.FieldsFunc(string(out), func(r rune) bool { return r == 0 })
 	slices.Sort(files)
-	return Tree{Tracked: Files{sorted: slices.Compact(files)}, root: root}, nil
+	return Tree{Tracked: Files{sorted: slices.Compact(files)}, ignores: newIgnores(ctx, root)}, nil
 }
 
 // Ignored tells whether a .gitignore of the repository lists a path, which need
 // not exist. What only this workstation ignores (core.excludesFile,
 // .git/info/exclude) does not count: everybody has to come to the same answer.
-func (t Tree) Ignored(ctx context.Context, path string) (bool, error) {
-	// With and without a slash: a pattern like "config/" means folders only.
-	paths := strings.NewReader(path + "\x00" + path + "/\x00")
-	out, err := run.Output(ctx, command(t.root, paths, "check-ignore", "--no-index", "--verbose", "-z", "--stdin"))
-	var failed *run.Error
-	if errors.As(err, &failed) && failed.Code == 1 {
-		return false, nil // no pattern at all
-	}
-	if err != nil {
-		return false, explain(t.root, err)
-	}
-	// Records of four fields: source, line, pattern, path.
-	fields := strings.Split(string(out), "\x00")
-	for i := 0; i+3 < len(fields); i += 4 {
-		source, pattern := fields[i], fields[i+2]
-		if pathpkg.Base(source) == ".gitignore" && !strings.HasPrefix(pattern, "!") {
-			return true, nil
-		}
-	}
-	return false, nil
-}
+func (t Tree) Ignored(path string) (bool, error) { return t.ignores.ask(path) }
+
+// Close ends the process that Ignored asks.
+func (t Tree) Close() error { return t.ignores.close() }
 
 // command is Git at root. Git sets variables for its hooks that would send it
 // to another repository; they do not count.

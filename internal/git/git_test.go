@@ -109,10 +109,34 @@ func TestIgnored(t *testing.T) {
 		"ignored": true, "dir/a.log": true, "state/config": true, "state/config/deep": true, "state/a.db": true,
 		"state/kept.db": false, "state/none": false, "new": false, "mine": false, "also-mine": false, "dir/x": false,
 	} {
-		got, err := tree.Ignored(t.Context(), path)
+		got, err := tree.Ignored(path)
 		if err != nil || got != want {
 			t.Errorf("%s: %t, %v; want %t", path, got, err, want)
 		}
+	}
+}
+
+// TestIgnoredAfterAFailure: a question that Git cannot answer fails with its
+// reason, and the next one is answered.
+func TestIgnoredAfterAFailure(t *testing.T) {
+	root := repository(t)
+	if err := os.Symlink("dir", filepath.Join(root, "link")); err != nil {
+		t.Fatal(err)
+	}
+	tree, err := git.Read(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got, err := tree.Ignored("link/x"); err == nil || !strings.Contains(err.Error(), "beyond a symbolic link") {
+			t.Errorf("behind a symlink: %t, %v", got, err)
+		}
+		if got, err := tree.Ignored("ignored"); err != nil || !got {
+			t.Errorf("the question after that: %t, %v", got, err)
+		}
+	}
+	if err := errors.Join(tree.Close(), tree.Close()); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -120,6 +120,7 @@ func TestAgreesWithCompose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer tree.Close()
 	repository := os.DirFS(f.Root)
 	total := 0
 	for _, h := range f.Hosts {
@@ -134,7 +135,7 @@ func TestAgreesWithCompose(t *testing.T) {
 		for _, name := range h.Stacks {
 			stack, findings := compose.Load(ctx, compose.Source{
 				Repository: repository, Stack: name, Host: h.Name, Env: h.Env, Secrets: versions,
-				Tracked: tree.Tracked, Ignored: func(path string) (bool, error) { return tree.Ignored(ctx, path) },
+				Tracked: tree.Tracked, Ignored: tree.Ignored,
 			})
 			if stack == nil || compose.HasErrors(findings) {
 				t.Fatalf("%s of %s: %v", name, h.Name, findings)
