@@ -28,8 +28,17 @@ let
 
   unitDir = "etc/systemd/system";
 
-  unitFiles = map (unit: install "${toFile unit units.${unit}.text}" "${unitDir}/${unit}") (
+  # A unit names things that are still to be built, such as the checked manifest: toFile cannot hold it,
+  # a variable of the build can.
+  variable = unit: "unit_" + replaceStrings [ "-" "." "@" ] [ "_" "_" "_" ] unit;
+  unitFiles = map (unit: "printf %s \"\$${variable unit}\" >\"$out\"/${quote "${unitDir}/${unit}"}") (
     attrNames units
+  );
+  unitTexts = builtins.listToAttrs (
+    map (unit: {
+      name = variable unit;
+      value = units.${unit}.text;
+    }) (attrNames units)
   );
 
   # Like the links that `systemctl enable` makes.
@@ -50,12 +59,15 @@ let
   ++ concatMap enabled (attrNames units)
   ++ etcLinks;
 in
-derivation {
-  inherit name system;
-  builder = "/bin/sh";
-  args = [
-    "-eu"
-    (toFile "build-${name}.sh" (concatStringsSep "\n" commands + "\n"))
-  ];
-  PATH = "/usr/bin:/bin";
-}
+derivation (
+  unitTexts
+  // {
+    inherit name system;
+    builder = "/bin/sh";
+    args = [
+      "-eu"
+      (toFile "build-${name}.sh" (concatStringsSep "\n" commands + "\n"))
+    ];
+    PATH = "/usr/bin:/bin";
+  }
+)
