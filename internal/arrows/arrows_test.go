@@ -73,11 +73,12 @@ func TestOurs(t *testing.T) {
 		{"internal/fleet", nil, "it reads settings; recipients and stacks are checked by those who use them"},
 		{"internal/plugin", []string{"secrets"}, "it starts age plugins, and knows nothing of fleets"},
 		{"internal/usage", []string{"compose/reference"}, "it looks through files for names; pisec, which is on every device, must not load Compose for that"},
+		{"internal/editor", []string{"internal/run"}, "it edits a text in memory, and knows no secrets"},
 		{"internal/term", nil, "it asks people, for everybody"},
 		{"internal/cli", []string{"internal/fleet", "internal/term"}, "it is wiring that both commands share: what only one of them needs belongs in cmd"},
 		{"internal/generate", []string{"compose", "secrets", "nixgen", "internal/fleet", "internal/git"}, "it brings the parts of a host together, and reaches no network and no terminal"},
 		{"internal/deploy", []string{"internal/fleet", "internal/run"}, "it runs nixos-rebuild, and decides nothing about stacks or secrets"},
-		{"cmd/pisec", []string{"internal/cli", "internal/fleet", "internal/git", "internal/plugin", "internal/run", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest", "secrets/memory"}, "it is on every device, and secrets need no Compose"},
+		{"cmd/pisec", []string{"internal/cli", "internal/editor", "internal/fleet", "internal/git", "internal/plugin", "internal/run", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest", "secrets/memory"}, "it is on every device, and secrets need no Compose"},
 	} {
 		p, ok := all[rule.from]
 		if !ok {
