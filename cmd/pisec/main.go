@@ -28,7 +28,7 @@ the operators of fleet.toml can read it; "age -d -i KEY FILE" opens it too.
 
 ` + cli.ExitHelp,
 		Commands: []*ucli.Command{
-			addCommand(), listCommand(), showCommand(), rotateCommand(), rmCommand(),
+			addCommand(), listCommand(), showCommand(), editCommand(), rotateCommand(), rmCommand(),
 			cpCommand(), importCommand(),
 			hostKeyCommand(), rekeyCommand(), verifyCommand(), operatorsCommand(),
 			installCommand(),
