@@ -31,6 +31,7 @@ the operators of fleet.toml can read it; "age -d -i KEY FILE" opens it too.
 			addCommand(), listCommand(), showCommand(), editCommand(), rotateCommand(), rmCommand(),
 			cpCommand(), importCommand(),
 			hostKeyCommand(), rekeyCommand(), verifyCommand(), operatorsCommand(),
+			textconvCommand(), gitSetupCommand(),
 			installCommand(),
 		},
 	}
