@@ -59,11 +59,14 @@ func (t Tree) Ignored(path string) (bool, error) { return t.ignores.ask(path) }
 func (t Tree) Close() error { return t.ignores.close() }
 
 // command is Git at root. Git sets variables for its hooks that would send it
-// to another repository; they do not count.
+// to another repository, and others change what a pathspec means; they do not count.
 func command(root string, stdin io.Reader, args ...string) run.Command {
 	return run.Command{
-		Argv:  append([]string{"git", "-C", root}, args...),
-		Unset: []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE", "GIT_PREFIX"},
+		Argv: append([]string{"git", "-C", root}, args...),
+		Unset: []string{
+			"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE", "GIT_PREFIX",
+			"GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS",
+		},
 		Stdin: stdin,
 	}
 }
