@@ -36,7 +36,12 @@ func ReadHeader(r io.Reader) (Header, error) {
 	if err != nil {
 		return Header{}, err
 	}
-	h := Header{Label: label}
+	return Header{Label: label, Readers: readersIn(stanzas)}, nil
+}
+
+// readersIn describes the stanzas of readers, which are all but our own.
+func readersIn(stanzas []*age.Stanza) []Stanza {
+	var readers []Stanza
 	for _, s := range stanzas {
 		if s.Type == labelType {
 			continue
@@ -45,9 +50,9 @@ func ReadHeader(r io.Reader) (Header, error) {
 		if strings.HasPrefix(s.Type, "ssh-") && len(s.Args) > 0 {
 			reader.Tag = s.Args[0]
 		}
-		h.Readers = append(h.Readers, reader)
+		readers = append(readers, reader)
 	}
-	return h, nil
+	return readers
 }
 
 // readStanzas lists the stanzas of an armored file's header.
