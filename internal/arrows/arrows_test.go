@@ -72,6 +72,7 @@ func TestOurs(t *testing.T) {
 		{"internal/git", []string{"internal/run"}, "it asks Git, and knows nothing of fleets"},
 		{"internal/fleet", nil, "it reads settings; recipients and stacks are checked by those who use them"},
 		{"internal/plugin", []string{"secrets"}, "it starts age plugins, and knows nothing of fleets"},
+		{"internal/audit", []string{"internal/fleet", "internal/git", "secrets"}, "it brings Git's history and the headers of secrets together; it opens nothing and asks nobody"},
 		{"internal/usage", []string{"compose/reference"}, "it looks through files for names; pisec, which is on every device, must not load Compose for that"},
 		{"internal/editor", []string{"internal/run"}, "it edits a text in memory, and knows no secrets"},
 		{"internal/envfile", []string{"compose/reference"}, "it reads a text"},
@@ -81,7 +82,7 @@ func TestOurs(t *testing.T) {
 		{"internal/cli", []string{"internal/fleet", "internal/term"}, "it is wiring that both commands share: what only one of them needs belongs in cmd"},
 		{"internal/generate", []string{"compose", "secrets", "nixgen", "internal/fleet", "internal/git"}, "it brings the parts of a host together, and reaches no network and no terminal"},
 		{"internal/deploy", []string{"internal/fleet", "internal/run"}, "it runs nixos-rebuild, and decides nothing about stacks or secrets"},
-		{"cmd/pisec", []string{"internal/cli", "internal/editor", "internal/envfile", "internal/fleet", "internal/git", "internal/plugin", "internal/random", "internal/run", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
+		{"cmd/pisec", []string{"internal/audit", "internal/cli", "internal/editor", "internal/envfile", "internal/fleet", "internal/git", "internal/plugin", "internal/random", "internal/run", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
 	} {
 		p, ok := all[rule.from]
 		if !ok {
