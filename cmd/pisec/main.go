@@ -30,7 +30,7 @@ the operators of fleet.toml can read it; "age -d -i KEY FILE" opens it too.
 		Commands: []*ucli.Command{
 			addCommand(), listCommand(), showCommand(), editCommand(), rotateCommand(), rmCommand(),
 			cpCommand(), importCommand(),
-			hostKeyCommand(), rekeyCommand(), verifyCommand(), operatorsCommand(),
+			hostKeyCommand(), rekeyCommand(), verifyCommand(), auditCommand(), operatorsCommand(),
 			textconvCommand(), gitSetupCommand(),
 			installCommand(),
 		},

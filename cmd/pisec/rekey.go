@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	ucli "github.com/urfave/cli/v2"
 
+	"pistack/internal/audit"
 	"pistack/internal/cli"
 	"pistack/internal/fleet"
 	"pistack/secrets"
@@ -22,7 +25,7 @@ are touched, and values stay as they are, to the byte: rekeying restarts nothing
 All files are replaced, or none; a run that was killed is completed by the next.
 
 Who could read a value before still knows it: the list at the end says which
-values to replace with "pisec add --replace".
+values to replace with "pisec add --replace", and "pisec audit" keeps saying so.
 
 Examples:
   pisec host-key rpi-box-01 --file new.pub && pisec rekey rpi-box-01
@@ -82,7 +85,9 @@ func rekey(c *ucli.Context) error {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "rekeyed %d files\n", len(plan.Changes))
-	showRotation(c.App.Writer, plan)
+	if slices.ContainsFunc(plan.Changes, func(r secrets.Rewrap) bool { return len(r.Difference.Loses) > 0 }) {
+		showRotation(c.App.Writer, plan, trailOf(c, f))
+	}
 	fmt.Fprintln(c.App.ErrWriter, "next: git add hosts && git commit")
 	return nil
 }
@@ -122,17 +127,51 @@ func showRekey(w io.Writer, plan *secrets.Rekey) {
 	fmt.Fprintf(w, "%d to rekey, %d with the right readers\n", len(plan.Changes), plan.Unchanged)
 }
 
-// showRotation lists the values that somebody knows who shall not read them.
-func showRotation(w io.Writer, plan *secrets.Rekey) {
-	first := true
+// showRotation lists the values that somebody knows who shall not read them, by
+// who that is. trail knows where the keys of ssh readers stood; nil stands for a
+// fleet without history.
+func showRotation(w io.Writer, plan *secrets.Rekey, trail *audit.Trail) {
+	var lost []string
+	values := map[string][]string{}
+	remembered := true
 	for _, c := range plan.Changes {
-		if len(c.Difference.Loses) == 0 {
+		for _, reader := range lostReaders(c, trail) {
+			if values[reader] == nil {
+				lost = append(lost, reader)
+			}
+			values[reader] = append(values[reader], fmt.Sprintf("pisec add --replace %s %s", c.Entry.Host, c.Entry.Name))
+			remembered = remembered && trail.Committed(c.Entry.File)
+		}
+	}
+	fmt.Fprintln(w, "lost readers still know these values; if their keys may be in wrong hands, replace them:")
+	for _, reader := range lost {
+		fmt.Fprintf(w, "%s\n  %s\n", reader, strings.Join(values[reader], "\n  "))
+	}
+	switch {
+	case trail == nil:
+		fmt.Fprintln(w, "keep this list: without a Git history, pisec audit cannot tell it again")
+	case !remembered:
+		fmt.Fprintln(w, "pisec audit keeps them listed until each has a new value, but for those that were never committed")
+	default:
+		fmt.Fprintln(w, "pisec audit keeps them listed until each has a new value")
+	}
+}
+
+// lostReaders names the readers that a file loses, by tag and by where the key
+// stood.
+func lostReaders(c secrets.Rewrap, trail *audit.Trail) []string {
+	var names []string
+	for _, s := range c.Entry.Header.Readers {
+		if !slices.Contains(c.Difference.Loses, s.String()) {
 			continue
 		}
-		if first {
-			fmt.Fprintln(w, "lost readers still know these values; if their keys may be in wrong hands, replace them:")
-			first = false
+		name := s.String()
+		if source, known := trail.Source(s); known {
+			name += fmt.Sprintf(", %s until %s", source.File, untilText(source.Span))
 		}
-		fmt.Fprintf(w, "  pisec add --replace %s %s\n", c.Entry.Host, c.Entry.Name)
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
+	return names
 }
