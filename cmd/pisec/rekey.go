@@ -129,7 +129,7 @@ func showRekey(w io.Writer, plan *secrets.Rekey) {
 
 // showRotation lists the values that somebody knows who shall not read them, by
 // who that is. trail knows where the keys of ssh readers stood; nil stands for a
-// fleet without history.
+// history that could not be read.
 func showRotation(w io.Writer, plan *secrets.Rekey, trail *audit.Trail) {
 	var lost []string
 	values := map[string][]string{}
@@ -149,7 +149,7 @@ func showRotation(w io.Writer, plan *secrets.Rekey, trail *audit.Trail) {
 	}
 	switch {
 	case trail == nil:
-		fmt.Fprintln(w, "keep this list: without a Git history, pisec audit cannot tell it again")
+		fmt.Fprintln(w, "keep this list: pisec audit needs the history in Git, which could not be read")
 	case !remembered:
 		fmt.Fprintln(w, "pisec audit keeps them listed until each has a new value, but for those that were never committed")
 	default:
