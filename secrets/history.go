@@ -124,7 +124,7 @@ func (s Store) workFiles(host string, found map[string]*Ciphertext) error {
 		if strings.HasPrefix(f.Name(), ".") || !strings.HasSuffix(file, ".age") {
 			continue
 		}
-		data, err := readSecret(s.path(file))
+		data, err := readSecret(s.files(), file)
 		if err == nil {
 			found[file], err = ReadCiphertext(data)
 		}

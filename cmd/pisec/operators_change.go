@@ -46,7 +46,7 @@ func changeOperators(c *ucli.Context, f *fleet.Fleet, change operatorChange) err
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "wrote %s, rekeyed %s\n", fleet.Marker, cli.Count(len(plan.Changes), "file"))
-	showRotation(c.App.Writer, plan)
+	showLost(c, f, plan)
 	fmt.Fprintln(c.App.ErrWriter, "next: git add fleet.toml hosts && git commit")
 	return nil
 }

@@ -85,11 +85,16 @@ func rekey(c *ucli.Context) error {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "rekeyed %d files\n", len(plan.Changes))
+	showLost(c, f, plan)
+	fmt.Fprintln(c.App.ErrWriter, "next: git add hosts && git commit")
+	return nil
+}
+
+// showLost is showRotation, when the rekey took something from somebody.
+func showLost(c *ucli.Context, f *fleet.Fleet, plan *secrets.Rekey) {
 	if slices.ContainsFunc(plan.Changes, func(r secrets.Rewrap) bool { return len(r.Difference.Loses) > 0 }) {
 		showRotation(c.App.Writer, plan, trailOf(c, f))
 	}
-	fmt.Fprintln(c.App.ErrWriter, "next: git add hosts && git commit")
-	return nil
 }
 
 // wantedReaders says who shall read the secrets of hosts.

@@ -59,11 +59,11 @@ func textconv(c *ucli.Context) error {
 	if err != nil {
 		return showRaw(c.App.Writer, data, err)
 	}
-	sum, err := secrets.PayloadSum(data)
+	ciphertext, err := secrets.ReadCiphertext(data)
 	if err != nil {
 		return showRaw(c.App.Writer, data, err)
 	}
-	return describe(c.App.Writer, header, sum[:], sourcesOf(c))
+	return describe(c.App.Writer, header, ciphertext.Payload[:], sourcesOf(c))
 }
 
 // readShown reads a regular file, of a large one only the beginning.

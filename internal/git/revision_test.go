@@ -16,7 +16,7 @@ import (
 	"pistack/internal/git"
 )
 
-func commit(t *testing.T, root string) {
+func commitAll(t *testing.T, root string) {
 	t.Helper()
 	runGit(t, root, "add", "--all")
 	runGit(t, root, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--allow-empty", "--message", "c")
@@ -52,7 +52,7 @@ func TestRevisionFS(t *testing.T) {
 	if err := os.Chmod(filepath.Join(root, "dir/x"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	commit(t, root)
+	commitAll(t, root)
 	write(t, root, "dir/x", "new")
 	write(t, root, "later", "new")
 	r := open(t, root, "HEAD")
@@ -96,7 +96,7 @@ func TestRevisionLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	commit(t, root)
+	commitAll(t, root)
 	r := open(t, root, "HEAD")
 	for _, name := range []string{"to-file", "to-dir/x", "sub/up/x", "sub/twice", "dir/x"} {
 		if data, err := fs.ReadFile(r, name); err != nil || string(data) != "content" {
@@ -123,7 +123,7 @@ func TestRevisionParallel(t *testing.T) {
 		write(t, root, name, "content of "+name)
 	}
 	write(t, root, "large", strings.Repeat("x", 3<<20))
-	commit(t, root)
+	commitAll(t, root)
 	r := open(t, root, "HEAD")
 	var wait sync.WaitGroup
 	for range 8 {
@@ -153,7 +153,7 @@ func TestRevisionTooLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, root, "small", "s")
-	commit(t, root)
+	commitAll(t, root)
 	r := open(t, root, "HEAD")
 	if _, err := fs.ReadFile(r, "huge"); err == nil || !strings.Contains(err.Error(), "larger than 64 MiB") {
 		t.Errorf("error %v", err)
@@ -172,7 +172,7 @@ func TestResolve(t *testing.T) {
 	if _, err := git.Resolve(t.Context(), root, "HEAD"); !errors.As(err, &none) || !strings.Contains(none.Hint(), "no commit yet") {
 		t.Errorf("error %v", err)
 	}
-	commit(t, root)
+	commitAll(t, root)
 	head, err := git.Resolve(t.Context(), root, "HEAD")
 	if err != nil || len(head) != 40 {
 		t.Fatalf("%q, %v", head, err)
@@ -184,15 +184,15 @@ func TestResolve(t *testing.T) {
 	}
 	runGit(t, root, "checkout", "--quiet", "-b", "topic")
 	write(t, root, "theirs")
-	commit(t, root)
+	commitAll(t, root)
 	runGit(t, root, "checkout", "--quiet", "-")
 	write(t, root, "ours")
-	commit(t, root)
+	commitAll(t, root)
 	if got, err := git.MergeBase(t.Context(), root, "topic", "HEAD"); err != nil || got != head {
 		t.Errorf("%q, %v; want %q", got, err, head)
 	}
 	runGit(t, root, "checkout", "--quiet", "--orphan", "apart")
-	commit(t, root)
+	commitAll(t, root)
 	var apart *git.NoMergeBase
 	if _, err := git.MergeBase(t.Context(), root, "topic", "HEAD"); !errors.As(err, &apart) {
 		t.Errorf("error %v", err)
@@ -201,7 +201,7 @@ func TestResolve(t *testing.T) {
 
 func TestDiffer(t *testing.T) {
 	root := repository(t)
-	commit(t, root)
+	commitAll(t, root)
 	first := open(t, root, "HEAD")
 	write(t, root, "dir/x", "changed")
 	write(t, root, "added", "a")
@@ -219,7 +219,7 @@ func TestDiffer(t *testing.T) {
 	if err != nil || !slices.Equal(inside.All(), []string{"a.log", "x"}) {
 		t.Errorf("in a folder: %q, %v", inside.All(), err)
 	}
-	commit(t, root)
+	commitAll(t, root)
 	second := open(t, root, "HEAD")
 	want = []string{"-dash", "a b", "added", "dir/x", "untracked/deep/file"}
 	if a, b := first.Differ(second).All(), second.Differ(first).All(); !slices.Equal(a, want) || !slices.Equal(b, want) {
@@ -234,7 +234,7 @@ func TestDiffer(t *testing.T) {
 func TestRevisionBroken(t *testing.T) {
 	root := repository(t)
 	write(t, root, "file", "content")
-	commit(t, root)
+	commitAll(t, root)
 	r := open(t, root, "HEAD")
 	out, err := exec.Command("git", "-C", root, "rev-parse", "HEAD:file").Output()
 	if err != nil {
