@@ -16,7 +16,7 @@ import (
 // sealed encrypts a value as add does, with a label of its own version.
 func sealed(t testing.TB, value string, readers ...Reader) []byte {
 	t.Helper()
-	version, err := newVersion(time.Unix(1e9, 0))
+	version, err := NewVersion(time.Unix(1e9, 0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,9 +25,9 @@ const (
 // versionTime is the layout of a version's first part, in UTC.
 const versionTime = "20060102T150405Z"
 
-// newVersion makes a version: when the value was set and 4 random bytes, since
+// NewVersion makes a version: when the value was set and 4 random bytes, since
 // two values can be set within a second.
-func newVersion(now time.Time) (string, error) {
+func NewVersion(now time.Time) (string, error) {
 	var salt [4]byte
 	if _, err := rand.Read(salt[:]); err != nil {
 		return "", err

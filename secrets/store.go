@@ -69,9 +69,20 @@ type Addition struct {
 // value: the new value was made from it.
 func (a *Addition) Replacing(version string) { a.before = version }
 
-// Plan encrypts a value for its readers in memory; nothing is written.
+// Plan encrypts a new value for its readers in memory; nothing is written.
 // Replacing an existing secret must be asked for.
 func (s Store) Plan(host, name string, value []byte, readers []Reader, replace bool, now time.Time) (*Addition, error) {
+	version, err := NewVersion(now)
+	if err != nil {
+		return nil, err
+	}
+	return s.PlanVersion(Label{Host: host, Name: name, Version: version}, value, readers, replace)
+}
+
+// PlanVersion is Plan for a value that has its version already, since another
+// host has it, too: so an audit can tell that it is the same.
+func (s Store) PlanVersion(label Label, value []byte, readers []Reader, replace bool) (*Addition, error) {
+	host, name := label.Host, label.Name
 	if err := errors.Join(CheckName(name), CheckValue(value)); err != nil {
 		return nil, err
 	}
@@ -86,11 +97,7 @@ func (s Store) Plan(host, name string, value []byte, readers []Reader, replace b
 	if err != nil {
 		return nil, err
 	}
-	version, err := newVersion(now)
-	if err != nil {
-		return nil, err
-	}
-	a := &Addition{File: file, Label: Label{Host: host, Name: name, Version: version}, Replaces: exists, Readers: distinct(readers)}
+	a := &Addition{File: file, Label: label, Replaces: exists, Readers: distinct(readers)}
 	a.ciphertext, err = encrypt(value, a.Label, a.Readers)
 	return a, err
 }

@@ -69,18 +69,22 @@ func add(c *ucli.Context) error {
 	if err := checkNUL(c, f, hosts, name, value); err != nil {
 		return err
 	}
-	additions, err := planAdditions(c, store, wanted, name, value)
+	version, err := secrets.NewVersion(time.Now())
+	if err != nil {
+		return err
+	}
+	additions, err := planAdditions(c, store, wanted, name, version, value)
 	if err != nil {
 		return err
 	}
 	return applyAdditions(c, store, additions)
 }
 
-// planAdditions encrypts one value for several hosts.
-func planAdditions(c *ucli.Context, store secrets.Store, wanted []secrets.Wanted, name string, value []byte) ([]*secrets.Addition, error) {
+// planAdditions encrypts one value, of one version, for several hosts.
+func planAdditions(c *ucli.Context, store secrets.Store, wanted []secrets.Wanted, name, version string, value []byte) ([]*secrets.Addition, error) {
 	var additions []*secrets.Addition
 	for _, w := range wanted {
-		a, err := store.Plan(w.Host, name, value, w.Readers, c.Bool("replace"), time.Now())
+		a, err := store.PlanVersion(secrets.Label{Host: w.Host, Name: name, Version: version}, value, w.Readers, c.Bool("replace"))
 		if err != nil {
 			return nil, err
 		}

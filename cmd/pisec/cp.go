@@ -17,7 +17,8 @@ func cpCommand() *ucli.Command {
 		Usage:     "give the value of a host's secret to other hosts",
 		ArgsUsage: "HOST NAME HOST|GLOB|@TAG…",
 		Description: `Decrypts the value with a private key of yours and encrypts it anew, for each of
-the other hosts and the operators. All files are written, or none.
+the other hosts and the operators. All files are written, or none. The version
+stays that of the value, by which pisec audit knows all who have it.
 
 Examples:
   pisec cp rpi-box-01 OPENAI_KEY rpi-box-02
@@ -60,15 +61,15 @@ func copySecret(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	value, err := store.Show(from.Name, name, identities...)
+	opened, err := store.Open(from.Name, name, identities...)
 	if err != nil {
 		return err
 	}
-	defer clear(value)
-	if err := checkNUL(c, f, hosts, as, value); err != nil {
+	defer clear(opened.Value)
+	if err := checkNUL(c, f, hosts, as, opened.Value); err != nil {
 		return err
 	}
-	additions, err := planAdditions(c, store, wanted, as, value)
+	additions, err := planAdditions(c, store, wanted, as, opened.Label.Version, opened.Value)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -78,7 +79,7 @@ func planImport(c *ucli.Context, f *fleet.Fleet, store secrets.Store, hosts []fl
 		wanted, err := addable(c, f, store, hosts, v.Name)
 		if err == nil {
 			var planned []*secrets.Addition
-			planned, err = planAdditions(c, store, wanted, v.Name, []byte(v.Value))
+			planned, err = planVariable(c, store, wanted, v)
 			additions = append(additions, planned...)
 			if err != nil {
 				err = fmt.Errorf("%s:%d: %s: %w", sourceName(c), v.Line, v.Name, err)
@@ -87,6 +88,14 @@ func planImport(c *ucli.Context, f *fleet.Fleet, store secrets.Store, hosts []fl
 		problems = append(problems, err)
 	}
 	return additions, errors.Join(problems...)
+}
+
+func planVariable(c *ucli.Context, store secrets.Store, wanted []secrets.Wanted, v envfile.Variable) ([]*secrets.Addition, error) {
+	version, err := secrets.NewVersion(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return planAdditions(c, store, wanted, v.Name, version, []byte(v.Value))
 }
 
 // readVariables reads the file and keeps what shall become a secret.
