@@ -56,9 +56,11 @@ func (l *loading) secretUse(path []string, name string) {
 	if len(path) == 4 && path[0] == "services" && path[2] == "environment" && !strings.Contains(path[3], "⟦") {
 		service, variable := path[1], path[3]
 		l.uses[service] = append(l.uses[service], name)
-		l.report(l.docs.find(path...), CodeInEnv, Warning,
-			fmt.Sprintf("secret %s is in the environment of service %s as %s: it shows in docker inspect and in Docker's files on the device's disk", name, service, variable),
-			fmt.Sprintf("if the image knows %s_FILE or the like, deliver the secret as a Compose secret file", variable))
+		l.findings = append(l.findings, Finding{
+			Code: CodeInEnv, Severity: Warning, Stack: l.src.Stack, Service: service,
+			Message: fmt.Sprintf("secret %s is in the environment of service %s as %s: it shows in docker inspect and in Docker's files on the device's disk", name, service, variable),
+			Fix:     asFile(l.project.Services[service].Image, variable, name),
+		}.At(l.docs.find(path...)))
 		return
 	}
 	l.report(l.docs.find(path...), CodeLeak, Error,

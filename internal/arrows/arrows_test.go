@@ -63,6 +63,7 @@ func TestOurs(t *testing.T) {
 		why   string
 	}{
 		{"compose", []string{"compose/reference"}, "it is the part that others may want to use alone, and it takes all it needs to know as data"},
+		{"compose/rules", []string{"compose"}, "it judges loaded stacks, and takes what it needs to know of a host as data"},
 		{"compose/reference", nil, "it reads a text"},
 		{"secrets", nil, "which secret and which readers are arguments: it knows neither Compose nor fleets"},
 		{"secrets/manifest", nil, "anything may read a manifest, the device first of all"},
@@ -79,8 +80,9 @@ func TestOurs(t *testing.T) {
 		{"internal/random", []string{"secrets"}, "it makes values, and knows not what for"},
 		{"internal/memo", nil, "it remembers, and knows not what"},
 		{"internal/term", nil, "it asks people, for everybody"},
+		{"internal/view/findings", []string{"compose", "compose/rules"}, "it prints what it is given"},
 		{"internal/cli", []string{"internal/fleet", "internal/term"}, "it is wiring that both commands share: what only one of them needs belongs in cmd"},
-		{"internal/generate", []string{"compose", "secrets", "nixgen", "internal/fleet", "internal/git"}, "it brings the parts of a host together, and reaches no network and no terminal"},
+		{"internal/generate", []string{"compose", "compose/rules", "secrets", "nixgen", "internal/fleet", "internal/git", "internal/usage"}, "it brings the parts of a host together, and reaches no network and no terminal"},
 		{"internal/deploy", []string{"internal/fleet", "internal/run"}, "it runs nixos-rebuild, and decides nothing about stacks or secrets"},
 		{"cmd/pisec", []string{"internal/audit", "internal/cli", "internal/editor", "internal/envfile", "internal/fleet", "internal/git", "internal/plugin", "internal/random", "internal/run", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
 	} {
@@ -138,6 +140,7 @@ func TestPure(t *testing.T) {
 	all := packages(t)
 	for _, rule := range []struct{ from, why string }{
 		{"compose", "it reads through Source.Repository alone"},
+		{"compose/rules", "it reads through Target.Repository alone"},
 		{"nixgen", "output depends on nothing but its input"},
 		{"secrets/manifest", "it reads what it is handed"},
 	} {

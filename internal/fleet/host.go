@@ -20,8 +20,15 @@ type Host struct {
 	User    string            // ssh user, root by default
 	Port    int               // ssh port, 22 by default
 	Env     map[string]string // Compose variables of all its stacks; not secret
-	files   fs.FS             // of the repository, to read from
-	root    string            // of the work tree, to write to
+
+	Open     []string          // interfaces on which published ports may be reached; "any" for all
+	Memory   int64             // RAM in bytes, 0 when host.toml does not say
+	Reserved []ReservedPort    // ports of the host's own services, sorted
+	Accept   map[string]string // findings that are accepted: code to reason
+
+	files fs.FS  // of the repository, to read from
+	root  string // of the work tree, to write to
+	doc   document
 }
 
 type hostFile struct {
@@ -31,8 +38,12 @@ type hostFile struct {
 	Roles   []string          `toml:"roles"`
 	Stacks  []string          `toml:"stacks"`
 	Tags    []string          `toml:"tags"`
+	Open    []string          `toml:"open"`
+	Memory  string            `toml:"memory"`
 	SSH     sshTable          `toml:"ssh"`
 	Env     map[string]string `toml:"env"`
+	Ports   map[string]string `toml:"reserved_ports"`
+	Accept  map[string]string `toml:"accept"`
 }
 
 type sshTable struct {
@@ -64,6 +75,7 @@ func readHost(files fs.FS, root, name string, known choices) (Host, []error) {
 	h.Address, h.System, h.Board = t.Address, t.System, t.Board
 	h.Roles, h.Stacks, h.Tags, h.Env = t.Roles, t.Stacks, t.Tags, t.Env
 	h.User, h.Port = t.SSH.User, t.SSH.Port
+	h.Open, h.Accept, h.doc = t.Open, t.Accept, doc
 	if h.User == "" {
 		h.User = "root"
 	}
@@ -71,7 +83,7 @@ func readHost(files fs.FS, root, name string, known choices) (Host, []error) {
 		h.Port = 22
 	}
 	if len(problems) == 0 {
-		problems = h.validate(doc, known)
+		problems = append(h.validate(doc, known), h.readTarget(doc, t)...)
 	}
 	return h, problems
 }

@@ -1,0 +1,89 @@
+package rules
+
+import (
+	"regexp"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// keyForm is a kind of key that can be told by how it is written.
+type keyForm struct {
+	kind string         // for messages
+	mark string         // what every one of them contains; looked for first, since it is cheap
+	form *regexp.Regexp // the first group is the key
+}
+
+// bound is what stands before a key: the start, or nothing that belongs to it.
+const bound = `(?:^|[^A-Za-z0-9_-])`
+
+// keyForms is compiled once.
+var keyForms = sync.OnceValue(func() []keyForm {
+	form := func(kind, mark, pattern string) keyForm {
+		return keyForm{kind, mark, regexp.MustCompile(bound + `(` + pattern + `)`)}
+	}
+	return []keyForm{
+		{"private key", "PRIVATE KEY-----", regexp.MustCompile(`(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----)`)},
+		form("private age key", "AGE-SECRET-KEY-", `AGE-SECRET-KEY-(?:[A-Z]+-)?1[0-9A-Z]{20,}`),
+		form("key of an AI provider", "sk-", `sk-[A-Za-z0-9_-]{20,}`),
+		form("GitHub token", "gh", `gh[pousr]_[A-Za-z0-9]{30,}`),
+		form("GitHub token", "github_pat_", `github_pat_[A-Za-z0-9_]{22,}`),
+		form("GitLab token", "glpat-", `glpat-[A-Za-z0-9_.-]{20,}`),
+		form("AWS access key", "AKIA", `AKIA[0-9A-Z]{16}`),
+		form("Slack token", "xox", `xox[abeoprs]-[A-Za-z0-9-]{10,}`),
+		form("Google API key", "AIza", `AIza[0-9A-Za-z_-]{35}`),
+		form("Tailscale key", "tskey-", `tskey-[a-z]+-[A-Za-z0-9-]{10,}`),
+		form("Hugging Face token", "hf_", `hf_[A-Za-z0-9]{30,}`),
+		form("Docker Hub token", "dckr_pat_", `dckr_pat_[A-Za-z0-9_-]{20,}`),
+		form("Stripe key", "_live_", `[sr]k_live_[A-Za-z0-9]{16,}`),
+		form("npm token", "npm_", `npm_[A-Za-z0-9]{36}`),
+		form("Telegram bot token", ":AA", `[0-9]{8,10}:AA[A-Za-z0-9_-]{33}`),
+	}
+})
+
+// keyFinder looks for keys in texts.
+type keyFinder struct{ forms []keyForm }
+
+func newKeyFinder() keyFinder { return keyFinder{keyForms()} }
+
+// in keeps the forms that a text can hold: those whose mark it contains.
+func (k keyFinder) in(text string) keyFinder {
+	var possible []keyForm
+	for _, f := range k.forms {
+		if strings.Contains(text, f.mark) {
+			possible = append(possible, f)
+		}
+	}
+	return keyFinder{possible}
+}
+
+// find gives the kind of the first key in a line, and its column from 1.
+func (k keyFinder) find(line string) (kind string, column int) {
+	for _, f := range k.forms {
+		if !strings.Contains(line, f.mark) {
+			continue
+		}
+		for _, m := range f.form.FindAllStringSubmatchIndex(line, -1) {
+			if !placeholder(line[m[2]:m[3]]) {
+				return f.kind, utf8.RuneCountInString(line[:m[2]]) + 1
+			}
+		}
+	}
+	return "", 0
+}
+
+// placeholder tells whether a value is one that stands for the real one, as in
+// an example.
+func placeholder(value string) bool {
+	lower := strings.ToLower(value)
+	for _, word := range []string{"example", "your", "changeme", "change-me", "change_me", "placeholder", "replace", "dummy", "todo", "xxxx", "****", "....", "<", "insert"} {
+		if strings.Contains(lower, word) {
+			return true
+		}
+	}
+	letters := map[rune]bool{}
+	for _, r := range lower {
+		letters[r] = true
+	}
+	return len(value) >= 8 && len(letters) < 4
+}
