@@ -2,14 +2,15 @@ package main
 
 import (
 	"fmt"
-	"io"
 
 	ucli "github.com/urfave/cli/v2"
 
 	"pistack/compose"
+	"pistack/compose/rules"
 	"pistack/internal/cli"
 	"pistack/internal/fleet"
 	"pistack/internal/generate"
+	"pistack/internal/view/findings"
 )
 
 // openHosts reads the fleet and loads the hosts that the arguments select.
@@ -50,33 +51,26 @@ func loadAll(c *ucli.Context, w *generate.Workspace, hosts []fleet.Host) ([]gene
 // findingsOf joins the findings of hosts; a stack that two hosts share is
 // reported once.
 func findingsOf(results []generate.Result) []compose.Finding {
-	var all []compose.Finding
+	var hosts []rules.HostFindings
 	for _, r := range results {
-		all = append(all, r.Findings...)
+		hosts = append(hosts, rules.HostFindings{Stacks: r.Host.Stacks, Findings: r.Findings})
 	}
-	return compose.SortFindings(all)
-}
-
-func printFindings(w io.Writer, findings []compose.Finding) {
-	for _, f := range findings {
-		fmt.Fprintln(w, f)
-		if f.Fix != "" {
-			fmt.Fprintf(w, "  hint: %s\n", f.Fix)
-		}
-	}
+	return rules.Join(hosts)
 }
 
 // refuseErrors ends a command that needs hosts without errors.
 func refuseErrors(c *ucli.Context, results []generate.Result, nothing string) error {
 	var errors []compose.Finding
 	for _, f := range findingsOf(results) {
-		if f.Severity == compose.Error {
+		if f.Counts(compose.Error) {
 			errors = append(errors, f)
 		}
 	}
 	if len(errors) == 0 {
 		return nil
 	}
-	printFindings(c.App.ErrWriter, errors)
+	if err := findings.Text(c.App.ErrWriter, errors, inColour(c.App.ErrWriter)); err != nil {
+		return err
+	}
 	return fmt.Errorf("%s in the stacks; %s", cli.Count(len(errors), "error"), nothing)
 }

@@ -117,7 +117,7 @@ func (c *collector) wrong(a acceptance, format string, args ...any) {
 
 func (c *collector) add(a acceptance) {
 	rule, known := Lookup(a.Code)
-	a.Reason = strings.Join(strings.Fields(compose.Redact(a.Reason)), " ")
+	a.Reason = strings.TrimSpace(oneLine(compose.Redact(a.Reason)))
 	switch {
 	case !known:
 		c.wrong(a, "no finding has the code %q%s", a.Code, compose.DidYouMean(string(a.Code), Codes()))

@@ -8,7 +8,7 @@ import (
 // Explain is what there is to know about a rule, as text of 80 columns or so.
 func (r Rule) Explain() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s): %s\n\n%s\n\nWhat to do: %s\n", r.Code, r.Severity, r.Summary, wrap(r.Why, 80), wrap(r.Fix, 80))
+	fmt.Fprintf(&b, "%s (%s): %s\n\n%s\n\n%s\n", r.Code, r.Severity, r.Summary, wrap(r.Why, 80), wrap("What to do: "+r.Fix, 80))
 	if r.Example != "" {
 		fmt.Fprintf(&b, "\n%s\n", indent(r.Example))
 	}

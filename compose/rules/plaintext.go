@@ -96,6 +96,7 @@ func (p *plaintext) variable(stack, name, value string, at compose.Position) {
 }
 
 func (p *plaintext) fix(name string) string {
+	name = notInName.ReplaceAllString(name, "_")
 	return fmt.Sprintf("pisec add %s %s, and ${%s} in its place; Git's history keeps the old value", p.Name, name, name)
 }
 
@@ -108,8 +109,12 @@ func (p *plaintext) reported(value string) bool {
 }
 
 var (
-	secretName = regexp.MustCompile(`(?i)(?:^|[_.-])(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|TOKEN|SECRET|CREDENTIALS?|PRIVATEKEY|SECRETKEY|APIKEY|(?:API|ACCESS|SECRET|PRIVATE|MASTER|ENCRYPTION|SIGNING|AUTH|APP|JWT|SESSION)_?KEY)_?[0-9]*$`)
+	// The whole name is plain: it is shown, and no part of a line that is no
+	// assignment may be.
+	secretName = regexp.MustCompile(`(?i)^(?:[A-Z0-9_.-]*[_.-])?(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|TOKEN|SECRET|CREDENTIALS?|PRIVATEKEY|SECRETKEY|APIKEY|(?:API|ACCESS|SECRET|PRIVATE|MASTER|ENCRYPTION|SIGNING|AUTH|APP|JWT|SESSION)_?KEY)_?[0-9]*$`)
+	plainName  = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 	urlWith    = regexp.MustCompile(`://[^:/@\s]*:([^@/\s]+)@`)
+	notInName  = regexp.MustCompile(`[^A-Za-z0-9_]`)
 	reference  = regexp.MustCompile(`\$\{?[A-Za-z_]`)
 )
 
@@ -120,7 +125,7 @@ func (p *plaintext) looksSecret(name, value string) bool {
 		return false
 	}
 	if m := urlWith.FindStringSubmatch(value); m != nil {
-		return isLiteral(m[1])
+		return plainName.MatchString(name) && isLiteral(m[1])
 	}
 	return secretName.MatchString(name) && name != "PWD" && isLiteral(value) && !strings.Contains(value, "://")
 }

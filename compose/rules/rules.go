@@ -22,6 +22,8 @@ package rules
 
 import (
 	"io/fs"
+	"strings"
+	"unicode"
 
 	"pistack/compose"
 )
@@ -92,6 +94,18 @@ type problem struct {
 
 func (p problem) finding(r Rule) compose.Finding {
 	return compose.Finding{
-		Code: r.Code, Severity: r.Severity, Stack: p.stack, Service: p.service, Message: p.message, Fix: p.fix,
+		Code: r.Code, Severity: r.Severity, Stack: p.stack, Service: p.service,
+		Message: oneLine(p.message), Fix: oneLine(p.fix),
 	}.At(p.at)
+}
+
+// oneLine takes out what would move a terminal's cursor, or begin a new line in
+// a log that machines read: a message can quote a name of a Compose file.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
