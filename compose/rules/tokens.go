@@ -81,9 +81,13 @@ func placeholder(value string) bool {
 			return true
 		}
 	}
-	letters := map[rune]bool{}
-	for _, r := range lower {
-		letters[r] = true
+	// Zeros, or a pattern of two or three letters, after whatever it begins with.
+	if len(lower) < 8 {
+		return false
 	}
-	return len(value) >= 8 && len(letters) < 4
+	letters := map[byte]bool{}
+	for _, b := range []byte(lower[max(0, len(lower)-12):]) {
+		letters[b] = true
+	}
+	return len(letters) < 4
 }
