@@ -80,11 +80,21 @@ func (h host) accept(findings []compose.Finding) []compose.Finding {
 	}
 	for _, a := range all {
 		if rule, _ := Lookup(a.Code); !used[a.Acceptance] && (rule.local || a.stack == "") && (h.Whole || !rule.whole) {
-			p := problem{at: a.At, stack: a.stack, service: a.service, message: fmt.Sprintf("%s is accepted here, and there is no such finding", a.Code), fix: "remove it"}
-			findings = append(findings, p.finding(staleAccept()))
+			findings = append(findings, a.stale().finding(staleAccept()))
 		}
 	}
 	return findings
+}
+
+func (a acceptance) stale() problem {
+	p := problem{
+		at: a.At, stack: a.stack, service: a.service, fix: "remove it",
+		message: fmt.Sprintf("%s is accepted here, and there is no such finding", a.Code),
+	}
+	if a.stack == "" {
+		p.fix = "remove it; what is about a stack is accepted in its Compose file"
+	}
+	return p
 }
 
 // acceptances collects those of host.toml, the stacks and their services that

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -29,16 +28,16 @@ networks:
 
 func missingExternals(h host) []problem {
 	var problems []problem
-	networks := append([]string{"bridge", "host", "none"}, namesOf(h.networkNames())...)
-	volumes := namesOf(h.volumeNames())
+	withNetwork := append([]string{"bridge", "host", "none"}, namesOf(h.networkNames())...)
+	withVolume := namesOf(h.volumeNames())
 	for _, s := range h.stacks {
-		for _, key := range slices.Sorted(maps.Keys(s.Project.Networks)) {
+		for _, key := range networks(s) {
 			n := s.Project.Networks[key]
-			problems = append(problems, h.external(s, n.External, n.Name, networks, "network", key)...)
+			problems = append(problems, h.external(s, n.External, n.Name, withNetwork, "network", key)...)
 		}
-		for _, key := range slices.Sorted(maps.Keys(s.Project.Volumes)) {
+		for _, key := range volumes(s) {
 			v := s.Project.Volumes[key]
-			problems = append(problems, h.external(s, v.External, v.Name, volumes, "volume", key)...)
+			problems = append(problems, h.external(s, v.External, v.Name, withVolume, "volume", key)...)
 		}
 	}
 	return problems

@@ -15,7 +15,7 @@ func FuzzCheck(f *testing.F) {
 	f.Add(publish(`"80:80", "8000-8010:80", "[::1]:1:1/udp"`), "A_TOKEN=canary-canary-canary\n")
 	f.Add(plain+"    mem_limit: 900g\n    scale: 7\n    privileged: true\n    x-pistack: {accept: [{code: privileged, reason: r}, {}, [], restart]}\n", "")
 	f.Add("x-pistack: {accept: {restart: x}}\nservices: {a: {image: x, pid: host, cap_add: [ALL], depends_on: {b: {condition: service_healthy}}}, b: {image: x}}\n", "")
-	f.Add("services: {a: {image: x, networks: [n], volumes: [\"/:/x\", \"v:/y\"]}}\nnetworks: {n: {name: n, ipam: {config: [{subnet: 10.0.0.0/8}]}}}\nvolumes: {v: {external: true}}\n", "")
+	f.Add("services: {a: {image: x, networks: [n], volumes: [\"/:/x\", \"v:/y\"]}}\nnetworks: {n: {name: n, ipam: {config: [{subnet: 10.0.0.0/8}]}}}\nvolumes: {v: {external: true}}\nsecrets: {s: {file: .env}}\n", "A=b")
 	f.Fuzz(func(t *testing.T, content, env string) {
 		fixture := stacks(content, content).file("a/.env", env).with(func(t *rules.Target) {
 			t.Open, t.Memory, t.NoMemoryCgroup = []string{}, 1<<20, true

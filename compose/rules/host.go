@@ -56,6 +56,29 @@ func (s service) title() string { return "service " + s.Name + " of stack " + s.
 // anything, and more than a few hundred fit on no device.
 func (s service) containers() int { return min(max(s.GetScale(), 0), 1000) }
 
+// networks lists the keys of the networks that enabled services use, sorted:
+// Compose neither creates nor looks for others.
+func networks(s *compose.Stack) []string {
+	used := map[string]bool{}
+	for _, c := range s.Project.Services {
+		for key := range c.Networks {
+			used[key] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.Project.Networks)), func(key string) bool { return !used[key] })
+}
+
+// volumes lists the keys of the volumes that enabled services use, sorted.
+func volumes(s *compose.Stack) []string {
+	used := map[string]bool{}
+	for _, c := range s.Project.Services {
+		for _, v := range c.Volumes {
+			used[v.Source] = used[v.Source] || v.Type == types.VolumeTypeVolume
+		}
+	}
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(s.Project.Volumes)), func(key string) bool { return !used[key] })
+}
+
 // fileOf is a file of a stack, relative to the root.
 func fileOf(s *compose.Stack, name string) string { return path.Join("stacks", s.Name, name) }
 

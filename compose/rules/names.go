@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 
@@ -101,7 +100,7 @@ func (h host) containerNames() []named {
 func (h host) networkNames() []named {
 	var all []named
 	for _, s := range h.stacks {
-		for _, key := range slices.Sorted(maps.Keys(s.Project.Networks)) {
+		for _, key := range networks(s) {
 			if n := s.Project.Networks[key]; !bool(n.External) {
 				all = append(all, named{kind: "network", name: n.Name, at: s.Place("networks", key, "name"), stack: s.Name})
 			}
@@ -113,7 +112,7 @@ func (h host) networkNames() []named {
 func (h host) volumeNames() []named {
 	var all []named
 	for _, s := range h.stacks {
-		for _, key := range slices.Sorted(maps.Keys(s.Project.Volumes)) {
+		for _, key := range volumes(s) {
 			if v := s.Project.Volumes[key]; !bool(v.External) {
 				all = append(all, named{kind: "volume", name: v.Name, at: s.Place("volumes", key, "name"), stack: s.Name})
 			}

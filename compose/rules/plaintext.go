@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"maps"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,8 +16,8 @@ func plaintextSecret() Rule {
 		Code: "plaintext-secret", Severity: compose.Warning, check: plaintextSecrets,
 		Summary: "a variable with the name of a secret has a literal value",
 		Why: `A password in the environment of a service, a .env, an env_file or [env] of host.toml is in Git for everybody who ever clones
-it, and in the Nix store of the device. Names that end in PASSWORD, TOKEN, SECRET, API_KEY and the like are looked at, and
-passwords inside URLs. Empty values, paths, references and placeholders such as changeme do not count, nor a value of .env
+it, and in the Nix store of the device. Names that end in PASSWORD, TOKEN, SECRET, API_KEY and the like are looked at,
+passwords inside URLs, and files of Compose secrets that Git tracks. Empty values, paths, references and placeholders such as changeme do not count, nor a value of .env
 that a secret of the host replaces. The value is never shown.`,
 		Fix: `Add it as a secret of the host and refer to it by name. The value is in Git's history: change it where it is used. If it is
 none, or protects nothing, accept it with that reason.`,
@@ -42,6 +43,7 @@ func plaintextSecrets(h host) []problem {
 		for _, name := range slices.Sorted(maps.Keys(s.Project.Services)) {
 			p.service(service{s.Project.Services[name], s})
 		}
+		p.secretFiles(s)
 	}
 	return p.problems
 }
@@ -68,6 +70,23 @@ func (p *plaintext) service(s service) {
 	}
 	for _, e := range s.EnvFiles {
 		p.envFile(s.stack, fileOf(s.stack, e.Path), false)
+	}
+}
+
+// secretFiles looks at the files that a laptop takes secrets from: Git must not
+// have them.
+func (p *plaintext) secretFiles(s *compose.Stack) {
+	for _, key := range slices.Sorted(maps.Keys(s.Project.Secrets)) {
+		name := s.Project.Secrets[key].File
+		file := fileOf(s, name)
+		if name == "" || path.IsAbs(name) || !p.Tracked.Has(file) || !isLiteral(strings.TrimSpace(p.read(file))) {
+			continue
+		}
+		p.problems = append(p.problems, problem{
+			at: s.Place("secrets", key, "file"), stack: s.Name,
+			message: compose.Redact(fmt.Sprintf("the file of secret %s, %s, is tracked by Git", key, file)),
+			fix:     fmt.Sprintf("git rm --cached %s and list it in a .gitignore; the device takes its own from pisec", compose.Redact(file)),
+		})
 	}
 }
 

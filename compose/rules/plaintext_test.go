@@ -112,6 +112,9 @@ func TestPlaintextSecrets(t *testing.T) {
 			with(func(t *rules.Target) { t.Secrets = []rules.Secret{{"DB_PASSWORD", "x", true}} }), ""},
 		{"env_file", one("    env_file: [{path: w.env}]\n").file("a/w.env", "A_TOKEN='canary'\nB_TOKEN=/x\nC_TOKEN=${HOME_OF:-x}\nhunter PASSWORD=canary\n"),
 			"a/w.env:1:1: warning: A_TOKEN has a literal value [plaintext-secret]"},
+		{"file of a secret", fixture{files: stacks(plain+"    secrets: [A, B, C]\nsecrets:\n  A:\n    file: ./a.txt\n  B: {file: b.txt}\n  C: {file: ../../elsewhere.txt}\n  D: {file: /a.txt}\n").
+			file("a/a.txt", "canary\n").file("a/b.txt", "changeme\n").files, secrets: map[string]string{"A": "v", "B": "v", "C": "v"}},
+			"a/compose.yaml:8:5: warning: the file of secret A, stacks/a/a.txt, is tracked by Git [plaintext-secret]"},
 		{"host.toml", env("DB_PASSWORD: $DB_PASSWORD").file("a/.env", "DB_PASSWORD=\n").with(func(t *rules.Target) {
 			t.Env = []rules.Variable{{"DB_PASSWORD", "canary", compose.Position{File: "hosts/pi/host.toml", Line: 3, Column: 1}}}
 		}), "hosts/pi/host.toml:3:1: warning: DB_PASSWORD has a literal value [plaintext-secret]"},

@@ -10,6 +10,8 @@ import (
 
 const plain = "services:\n  web:\n    image: x\n    restart: unless-stopped\n"
 
+const mounts = plain + "    volumes: [\"data:/v\"]\n"
+
 func publish(ports string) string { return plain + "    ports: [" + ports + "]\n" }
 
 func opens(names ...string) func(*rules.Target) {
@@ -84,26 +86,28 @@ func TestRules(t *testing.T) {
 		{"container_name like Compose's own", stacks(plain, plain+"    container_name: a-web-1\n"),
 			"b/compose.yaml:5:5: error: container a-web-1 has the name of one of service web of stack a [container-clash]"},
 		{"container names differ", stacks(plain+"    container_name: db\n", plain+"    container_name: db2\n"), ""},
-		{"network", stacks(plain+"networks: {n: {name: shared}}\n", plain+"networks: {m: {name: shared}}\n"),
-			"b/compose.yaml:5:16: warning: network shared has the name of one of stack a [shared-name]"},
-		{"network like Compose's own", stacks(plain+"networks: {n: {name: b_default}}\n", plain),
+		{"network", stacks(plain+"networks: {default: {name: shared}}\n", plain+"networks: {default: {name: shared}}\n"),
+			"b/compose.yaml:5:22: warning: network shared has the name of one of stack a [shared-name]"},
+		{"network like Compose's own", stacks(plain+"networks: {default: {name: b_default}}\n", plain),
 			"b/compose.yaml:1:1: warning: network b_default has the name of one of stack a [shared-name]"},
-		{"volume", stacks(plain+"volumes: {v: {name: shared}}\n", plain+"volumes:\n  v:\n    name: shared\n"),
-			"b/compose.yaml:7:5: warning: volume shared has the name of one of stack a [shared-name]"},
-		{"volume and network", stacks(plain+"volumes: {v: {name: shared}}\n", plain+"networks: {v: {name: shared}}\n"), ""},
-		{"shared as external", stacks(plain+"networks: {n: {name: shared}}\n", plain+"networks: {m: {name: shared, external: true}}\n"), ""},
-		{"external that nobody creates", stacks(plain + "networks: {m: {name: shared, external: true}}\nvolumes:\n  data:\n    external: true\n"), lines(
-			"a/compose.yaml:5:30: error: network shared is external, and no stack of pi creates it [missing-external]",
-			"a/compose.yaml:8:5: error: volume data is external, and no stack of pi creates it [missing-external]")},
-		{"external network of Docker", stacks(plain + "networks: {m: {name: bridge, external: true}}\n"), ""},
-		{"external by Compose's own name", stacks(plain+"volumes: {v: {}}\n", plain+"volumes: {v: {name: a_v, external: true}}\n"), ""},
-		{"external, and a stack that does not load", stacks("services: {}\nx: 1\n", plain+"volumes: {v: {external: true}}\n"),
+		{"network that no service is on", stacks(plain+"networks: {n: {name: shared}, m: {name: nope, external: true}}\n", plain+"networks: {n: {name: shared}}\n"), ""},
+		{"volume", stacks(mounts+"volumes: {data: {name: shared}}\n", mounts+"volumes:\n  data:\n    name: shared\n"),
+			"b/compose.yaml:8:5: warning: volume shared has the name of one of stack a [shared-name]"},
+		{"volume that nobody mounts", stacks(mounts+"volumes: {data: {}, w: {name: nope, external: true}}\n", plain+"volumes: {data: {name: a_data}}\n"), ""},
+		{"volume and network", stacks(mounts+"volumes: {data: {name: shared}}\n", plain+"networks: {default: {name: shared}}\n"), ""},
+		{"shared as external", stacks(plain+"networks: {default: {name: shared}}\n", plain+"networks: {default: {name: shared, external: true}}\n"), ""},
+		{"external that nobody creates", stacks(mounts + "networks: {default: {name: shared, external: true}}\nvolumes:\n  data:\n    external: true\n"), lines(
+			"a/compose.yaml:6:36: error: network shared is external, and no stack of pi creates it [missing-external]",
+			"a/compose.yaml:9:5: error: volume data is external, and no stack of pi creates it [missing-external]")},
+		{"external network of Docker", stacks(plain + "networks: {default: {name: bridge, external: true}}\n"), ""},
+		{"external by Compose's own name", stacks(mounts+"volumes: {data: {}}\n", mounts+"volumes: {data: {name: a_data, external: true}}\n"), ""},
+		{"external, and a stack that does not load", stacks("services: {}\nx: 1\n", mounts+"volumes: {data: {external: true}}\n"),
 			"a/compose.yaml:2:1: error: unknown key \"x\" in the file [invalid-compose]"},
-		{"subnets", stacks(plain+"networks: {n: {ipam: {config: [{subnet: 10.1.0.0/16}]}}}\n", plain+"networks: {m: {ipam: {config: [{subnet: 10.2.0.0/24}, {subnet: 10.1.2.3/24}]}}}\n"),
-			"b/compose.yaml:5:23: error: subnet 10.1.2.0/24 of network m overlaps 10.1.0.0/16 of network n of stack a [subnet-clash]"},
-		{"subnets differ", stacks(plain+"networks: {n: {ipam: {config: [{subnet: 10.1.0.0/24}]}}}\n", plain+"networks: {m: {ipam: {config: [{subnet: 10.1.1.0/24}, {subnet: \"fd00::/64\"}]}}}\n"), ""},
-		{"subnet in one stack", stacks(plain + "networks:\n  m: {ipam: {config: [{subnet: 10.1.0.0/24}]}}\n  n: {ipam: {config: [{subnet: 10.1.0.0/24}]}}\n"),
-			"a/compose.yaml:7:14: error: subnet 10.1.0.0/24 of network n overlaps 10.1.0.0/24 of network m of stack a [subnet-clash]"},
+		{"subnets", stacks(plain+"networks: {default: {ipam: {config: [{subnet: 10.1.0.0/16}]}}}\n", plain+"    networks: [m]\nnetworks: {m: {ipam: {config: [{subnet: 10.2.0.0/24}, {subnet: 10.1.2.3/24}]}}}\n"),
+			"b/compose.yaml:6:23: error: subnet 10.1.2.0/24 of network m overlaps 10.1.0.0/16 of network default of stack a [subnet-clash]"},
+		{"subnets differ", stacks(plain+"networks: {default: {ipam: {config: [{subnet: 10.1.0.0/24}]}}}\n", plain+"networks: {default: {ipam: {config: [{subnet: 10.1.1.0/24}, {subnet: \"fd00::/64\"}]}}}\n"), ""},
+		{"subnet in one stack", stacks(plain + "    networks: [m, n]\nnetworks:\n  m: {ipam: {config: [{subnet: 10.1.0.0/24}]}}\n  n: {ipam: {config: [{subnet: 10.1.0.0/24}]}}\n"),
+			"a/compose.yaml:8:14: error: subnet 10.1.0.0/24 of network n overlaps 10.1.0.0/24 of network m of stack a [subnet-clash]"},
 
 		// Memory.
 		{"memory", stacks(plain+"    mem_limit: 600m\n", plain+"    deploy: {replicas: 2, resources: {limits: {memory: 300m}}}\n").with(func(t *rules.Target) { t.Memory = 1 << 30 }),

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -55,7 +54,7 @@ func subnetClashes(h host) []problem {
 // subnets lists the fixed subnets of the networks that a stack creates.
 func subnets(s *compose.Stack) []subnet {
 	var all []subnet
-	for _, key := range slices.Sorted(maps.Keys(s.Project.Networks)) {
+	for _, key := range networks(s) {
 		n := s.Project.Networks[key]
 		if n.External {
 			continue
