@@ -105,6 +105,8 @@ func wrap(text string, width int) string {
 	return b.String()
 }
 
-func indent(text string) string { return "    " + strings.ReplaceAll(text, "\n", "\n    ") }
+func indent(text string) string {
+	return strings.ReplaceAll("    "+strings.ReplaceAll(text, "\n", "\n    "), "    \n", "\n")
+}
 
 func capital(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
