@@ -66,7 +66,7 @@ func (s *Snapshot) Host(ctx context.Context, h fleet.Host) (Result, error) {
 			r.Stacks = append(r.Stacks, stack)
 		}
 	}
-	r.Findings = check(w.root.FS(), w.tree.Tracked, r)
+	r.Findings = check(s.Files, s.Tracked, r)
 	if compose.HasErrors(r.Findings) {
 		r.Stacks = nil
 		return r, ctx.Err()
