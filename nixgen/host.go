@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"pistack/compose"
+	"pistack/compose/images"
 )
 
 // Host is what the generated files of a host are made of.
@@ -15,6 +16,7 @@ type Host struct {
 	Env     map[string]string // the host's Compose variables
 	Secrets map[string]string // name to value version
 	Stacks  []*compose.Stack
+	Locks   map[string]images.Lock // of the stacks, by name; one without has none
 }
 
 // Files maps a file's name inside hosts/<host>/generated/ to its content.

@@ -6,6 +6,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"pistack/compose"
+	"pistack/compose/images"
 )
 
 // InputsLabel is the label that carries Service.Inputs.
@@ -20,11 +21,11 @@ const (
 func overrideName(s *compose.Stack) string { return s.Name + ".override.yaml" }
 
 // overrideFile says what is particular to the device, for Compose to merge
-// over the author's file: labels, state folders, and where secrets are.
+// over the author's file: digests, labels, state folders, and where secrets are.
 func overrideFile(h Host, s *compose.Stack) ([]byte, error) {
 	services := &yaml.Node{Kind: yaml.MappingNode}
 	for _, service := range s.Services {
-		set(services, service.Name, serviceOverride(s, service))
+		set(services, service.Name, serviceOverride(s, service, h.Locks[s.Name]))
 	}
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	set(root, "services", services)
@@ -41,10 +42,13 @@ func overrideFile(h Host, s *compose.Stack) ([]byte, error) {
 	return out.Bytes(), encoder.Close()
 }
 
-func serviceOverride(s *compose.Stack, service compose.Service) *yaml.Node {
+func serviceOverride(s *compose.Stack, service compose.Service, lock images.Lock) *yaml.Node {
 	labels := &yaml.Node{Kind: yaml.MappingNode}
 	set(labels, InputsLabel, text(service.Inputs))
 	n := &yaml.Node{Kind: yaml.MappingNode}
+	if image, locked := lock.Pinned(service.Image); locked && s.Project.Services[service.Name].Build == nil {
+		set(n, "image", text(image))
+	}
 	set(n, "labels", labels)
 	if len(service.State) > 0 {
 		volumes := &yaml.Node{Kind: yaml.SequenceNode}

@@ -65,10 +65,11 @@ func TestOurs(t *testing.T) {
 		{"compose", []string{"compose/reference"}, "it is the part that others may want to use alone, and it takes all it needs to know as data"},
 		{"compose/rules", []string{"compose"}, "it judges loaded stacks, and takes what it needs to know of a host as data"},
 		{"compose/reference", nil, "it reads a text"},
+		{"compose/images", []string{"compose"}, "it reads lock files for whoever generates or checks; asking registries is internal/image's"},
 		{"secrets", nil, "which secret and which readers are arguments: it knows neither Compose nor fleets"},
 		{"secrets/manifest", nil, "anything may read a manifest, the device first of all"},
 		{"secrets/install", []string{"secrets", "secrets/manifest"}, "it runs as root on the device and has to stay small enough to be read"},
-		{"nixgen", []string{"compose"}, "it prints what it is given; nothing is read or run there"},
+		{"nixgen", []string{"compose", "compose/images"}, "it prints what it is given; nothing is read or run there"},
 		{"internal/run", nil, "it starts processes for everybody"},
 		{"internal/git", []string{"internal/run"}, "it asks Git, and knows nothing of fleets"},
 		{"internal/fleet", nil, "it reads settings; recipients and stacks are checked by those who use them"},
@@ -82,7 +83,8 @@ func TestOurs(t *testing.T) {
 		{"internal/term", nil, "it asks people, for everybody"},
 		{"internal/view/findings", []string{"compose", "compose/rules"}, "it prints what it is given"},
 		{"internal/cli", []string{"internal/fleet", "internal/term"}, "it is wiring that both commands share: what only one of them needs belongs in cmd"},
-		{"internal/generate", []string{"compose", "compose/rules", "secrets", "nixgen", "internal/fleet", "internal/git", "internal/usage"}, "it brings the parts of a host together, and reaches no network and no terminal"},
+		{"internal/generate", []string{"compose", "compose/images", "compose/rules", "internal/fleet", "internal/git", "internal/usage", "nixgen", "secrets"}, "it brings the parts of a host together, and reaches no network and no terminal"},
+		{"internal/image", []string{"compose", "compose/images"}, "it asks registries about images, and knows nothing of fleets"},
 		{"internal/deploy", []string{"internal/fleet", "internal/run"}, "it runs nixos-rebuild, and decides nothing about stacks or secrets"},
 		{"cmd/pisec", []string{"internal/audit", "internal/cli", "internal/editor", "internal/envfile", "internal/fleet", "internal/git", "internal/plugin", "internal/random", "internal/run", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
 	} {
@@ -104,6 +106,7 @@ func TestForbidden(t *testing.T) {
 	const (
 		composeGo = "github.com/compose-spec/compose-go"
 		urfave    = "github.com/urfave/cli"
+		registry  = "github.com/google/go-containerregistry"
 	)
 	for _, rule := range []struct{ from, to, why string }{
 		{"cmd/pisec", composeGo + "/v2/loader", "it is on every device, and secrets need no Compose; its parser of env files is all it takes"},
@@ -119,6 +122,9 @@ func TestForbidden(t *testing.T) {
 		{"secrets/install", "net/http", "secrets never reach a network"},
 		{"secrets/manifest", "github.com", "anything may read a manifest"},
 		{"compose", urfave, "a library has no command line"},
+		{"compose/images", registry, "reading a lock file reaches no registry"},
+		{"internal/generate", registry, "check and generate never touch the network"},
+		{"cmd/pisec", registry, "it is on every device, and pulls no image"},
 		{"internal/fleet", "os/exec", "reading settings runs nothing"},
 		{"internal/fleet", "net/http", "reading settings reaches no network"},
 	} {

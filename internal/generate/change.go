@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"github.com/google/renameio/v2"
+
+	"pistack/compose/images"
 )
 
 // Change is a generated file that is not as it should be.
@@ -94,6 +96,9 @@ func (w *Workspace) NotTracked(r Result) []string {
 	for _, s := range r.Stacks {
 		for _, f := range s.Files {
 			needed = append(needed, "stacks/"+s.Name+"/"+f)
+		}
+		if len(r.Locks[s.Name]) > 0 {
+			needed = append(needed, images.Path(s.Name)) // another clone would generate something else
 		}
 	}
 	slices.Sort(needed)

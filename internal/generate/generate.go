@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"pistack/compose"
+	"pistack/compose/images"
 	"pistack/internal/fleet"
 	"pistack/internal/git"
 	"pistack/nixgen"
@@ -44,15 +45,16 @@ func (w *Workspace) Close() error { return errors.Join(w.tree.Close(), w.root.Cl
 type Result struct {
 	Host     fleet.Host
 	Secrets  []secrets.Entry
-	Stacks   []*compose.Stack  // nil when a finding is an error
-	Files    nixgen.Files      // likewise
-	Findings []compose.Finding // sorted by place
+	Stacks   []*compose.Stack       // nil when a finding is an error
+	Locks    map[string]images.Lock // of those stacks that have one
+	Files    nixgen.Files           // nil when a finding is an error
+	Findings []compose.Finding      // sorted by place
 }
 
 // Host loads and checks everything of one host. Problems of its own files are
 // findings; the error is for what keeps the work from being done at all.
 func (s *Snapshot) Host(ctx context.Context, h fleet.Host) (Result, error) {
-	r := Result{Host: h}
+	r := Result{Host: h, Locks: map[string]images.Lock{}}
 	entries, err := s.Secrets(h.Name)
 	if err != nil {
 		return r, err
@@ -64,6 +66,7 @@ func (s *Snapshot) Host(ctx context.Context, h fleet.Host) (Result, error) {
 		r.Findings = append(r.Findings, findings...)
 		if stack != nil {
 			r.Stacks = append(r.Stacks, stack)
+			r.lock(s, stack)
 		}
 	}
 	r.Findings = check(s.Files, s.Tracked, r)
@@ -71,7 +74,7 @@ func (s *Snapshot) Host(ctx context.Context, h fleet.Host) (Result, error) {
 		r.Stacks = nil
 		return r, ctx.Err()
 	}
-	r.Files, err = nixgen.Generate(nixgen.Host{Name: h.Name, Env: h.Env, Secrets: versions, Stacks: r.Stacks})
+	r.Files, err = nixgen.Generate(nixgen.Host{Name: h.Name, Env: h.Env, Secrets: versions, Stacks: r.Stacks, Locks: r.Locks})
 	return r, errors.Join(err, ctx.Err())
 }
 

@@ -1,0 +1,124 @@
+package images
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"pistack/compose"
+)
+
+// Use is an image that a stack uses, with the places that say so.
+type Use struct {
+	Reference string
+	Places    []compose.Position
+}
+
+// Uses lists the images of a stack as one host has it, sorted by reference:
+// those of all services that are not built, also of those that no profile
+// enables.
+func Uses(s *compose.Stack) []Use {
+	places := map[string][]compose.Position{}
+	for _, services := range []types.Services{s.Project.Services, s.Project.DisabledServices} {
+		for name, service := range services {
+			if isPulled(service) {
+				places[service.Image] = append(places[service.Image], s.Place("services", name, "image"))
+			}
+		}
+	}
+	return usesOf(places)
+}
+
+// Join brings the uses of several hosts together.
+func Join(all ...[]Use) []Use {
+	places := map[string][]compose.Position{}
+	for _, uses := range all {
+		for _, u := range uses {
+			places[u.Reference] = append(places[u.Reference], u.Places...)
+		}
+	}
+	return usesOf(places)
+}
+
+func usesOf(places map[string][]compose.Position) []Use {
+	var uses []Use
+	for _, reference := range slices.Sorted(maps.Keys(places)) {
+		at := places[reference]
+		slices.SortFunc(at, byPlace)
+		uses = append(uses, Use{reference, slices.Compact(at)})
+	}
+	return uses
+}
+
+func byPlace(a, b compose.Position) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+}
+
+// isPulled tells whether a service's image comes from a registry.
+func isPulled(s types.ServiceConfig) bool { return s.Image != "" && s.Build == nil }
+
+// PlatformOf is what a registry calls the machines of a Nix system.
+func PlatformOf(system string) string {
+	return map[string]string{"aarch64-linux": "linux/arm64", "x86_64-linux": "linux/amd64"}[system]
+}
+
+// Check compares a stack, as one host has it, with its lock. platform is the
+// host's, see PlatformOf. Services that the host does not run are left out.
+func Check(s *compose.Stack, lock Lock, platform string) []compose.Finding {
+	var findings []compose.Finding
+	for name, service := range s.Project.Services {
+		if !isPulled(service) {
+			continue
+		}
+		f, wrong := checkService(s.Name, service, lock, platform)
+		if wrong {
+			findings = append(findings, f.At(s.Place("services", name, "image")))
+		}
+	}
+	return compose.SortFindings(findings)
+}
+
+func checkService(stack string, service types.ServiceConfig, lock Lock, platform string) (f compose.Finding, wrong bool) {
+	image := fmt.Sprintf("image %s of service %s", compose.Redact(service.Image), service.Name)
+	entry, locked := lock.Find(service.Image)
+	if !locked {
+		what := "the device would run whatever its tag stands for on that day"
+		if DigestOf(service.Image) != "" {
+			what = "nobody has looked up its platforms"
+		}
+		return compose.Finding{
+			Code: CodeUnlocked, Severity: compose.Warning, Fix: "pistack lock " + stack,
+			Message: fmt.Sprintf("%s is not in %s: %s", image, Path(stack), what),
+		}, true
+	}
+	if digest := DigestOf(service.Image); digest != "" && digest != entry.Digest {
+		return compose.Finding{
+			Code: CodeConflict, Severity: compose.Error, Fix: "pistack lock --update " + stack,
+			Message: fmt.Sprintf("%s names another digest than %s:%d, which has %s", image, Path(stack), entry.Line, entry.Digest),
+		}, true
+	}
+	if problem, fix := platformProblem(service.Platform, entry.Platforms, platform); problem != "" {
+		return compose.Finding{Code: CodePlatform, Severity: compose.Error, Message: image + " " + problem, Fix: fix}, true
+	}
+	return compose.Finding{}, false
+}
+
+// Unused reports the entries of a stack's lock that none of its images uses.
+// uses has to hold those of every host that runs the stack.
+func Unused(stack string, lock Lock, uses []Use) []compose.Finding {
+	var findings []compose.Finding
+	for _, e := range lock {
+		if slices.ContainsFunc(uses, func(u Use) bool { return u.Reference == e.Reference }) {
+			continue
+		}
+		f := compose.Finding{
+			Code: CodeUnused, Severity: compose.Warning, Fix: "pistack lock " + stack,
+			Message: fmt.Sprintf("no service uses image %s any more", e.Reference),
+		}
+		findings = append(findings, f.At(compose.Position{File: Path(stack), Line: e.Line, Column: 1}))
+	}
+	return findings
+}

@@ -1,0 +1,77 @@
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// Error is what a registry did wrong, or what kept us from asking it.
+type Error struct {
+	Registry string
+	Message  string
+	Fix      string // what to type or write next; may be empty
+	silent   bool   // it does not answer: no use to ask it again
+}
+
+func (e *Error) Error() string { return e.Registry + ": " + e.Message }
+
+// Hint says what to do next.
+func (e *Error) Hint() string { return e.Fix }
+
+// explain makes an error of the library one that says what to do. What a
+// registry answered is not printed: it may hold anything.
+func explain(registry string, err error) error {
+	registry = shown(registry)
+	var known *Error
+	if errors.As(err, &known) {
+		return known
+	}
+	if errors.Is(err, context.Canceled) {
+		return context.Canceled
+	}
+	var answer *transport.Error
+	if !errors.As(err, &answer) {
+		return &Error{Registry: registry, Message: clean(err)}
+	}
+	e := &Error{Registry: registry, Message: fmt.Sprintf("it answers %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))}
+	switch answer.StatusCode {
+	case http.StatusNotFound:
+		e.Message, e.Fix = "it has no such image or tag", "correct the name; some registries say so of images that need: docker login "+registry
+	case http.StatusUnauthorized, http.StatusForbidden:
+		e.Message = fmt.Sprintf("it refuses access (%d %s)", answer.StatusCode, http.StatusText(answer.StatusCode))
+		e.Fix = "correct the name, if there is no such image; if it is private: docker login " + registry
+	case http.StatusTooManyRequests:
+		e.Message, e.Fix = "too many requests (429), also after waiting", "try again later; docker login gives many registries a higher limit"
+	}
+	return e
+}
+
+// maxMessage bounds the text of others, in bytes.
+const maxMessage = 300
+
+// clean makes a text that others wrote fit to be shown: its first line, without
+// control characters and not too long. Further lines quote what was answered.
+func clean(err error) string {
+	var of *url.Error
+	if errors.As(err, &of) {
+		err = of.Err // the rest names method and URL
+	}
+	text, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text)
+	if len(text) > maxMessage {
+		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"
+	}
+	return text
+}
