@@ -68,7 +68,7 @@ func check(c *ucli.Context) error {
 		return err
 	}
 	defer w.Close()
-	found := findingsOf(results)
+	found := compose.SortFindings(append(findingsOf(results), w.UnusedLocks(results)...))
 	if err := show(results, found); err != nil {
 		return err
 	}

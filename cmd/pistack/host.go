@@ -60,8 +60,13 @@ func findingsOf(results []generate.Result) []compose.Finding {
 
 // refuseErrors ends a command that needs hosts without errors.
 func refuseErrors(c *ucli.Context, results []generate.Result, nothing string) error {
+	return refuseFindings(c, findingsOf(results), nothing)
+}
+
+// refuseFindings ends a command when one of the findings is an error.
+func refuseFindings(c *ucli.Context, found []compose.Finding, nothing string) error {
 	var errors []compose.Finding
-	for _, f := range findingsOf(results) {
+	for _, f := range found {
 		if f.Counts(compose.Error) {
 			errors = append(errors, f)
 		}

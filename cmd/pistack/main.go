@@ -23,9 +23,9 @@ func app() *ucli.App {
 		Usage: "Compose stacks on a fleet of NixOS machines, from one Git repository",
 		Description: `Plain Compose files and encrypted secrets go in, generated NixOS modules come
 out, nixos-rebuild deploys them. Work in this order: pisec add, pistack check,
-pistack generate, git commit, pistack deploy.
+pistack lock, pistack generate, git commit, pistack deploy.
 
 ` + cli.ExitHelp,
-		Commands: []*ucli.Command{checkCommand(), generateCommand(), deployCommand()},
+		Commands: []*ucli.Command{checkCommand(), lockCommand(), generateCommand(), deployCommand()},
 	}
 }

@@ -30,6 +30,7 @@ type Fleet struct {
 	Root      string   // absolute path of the folder that holds fleet.toml
 	Operators []string // recipients that read every secret: age1… or ssh-ed25519 …
 	Plugins   []string // age plugins that recipients of Operators may name
+	Registry  Registry // how image registries are reached
 	Hosts     []Host   // sorted by name
 	Stacks    []string // names of the folders of stacks/ with a compose.yaml, sorted
 }

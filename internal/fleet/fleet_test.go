@@ -115,6 +115,15 @@ func TestProblems(t *testing.T) {
 		{"unknown key in a table", host(base + "[ssh]\nprot = 22\n"), `hosts/pi/host.toml:4:1: unknown key "ssh.prot" (did you mean "port"?)`},
 		{"unknown table", host(base + "[shh]\n"), `hosts/pi/host.toml:3:1: unknown key "shh" (did you mean "ssh"?)`},
 		{"unknown key of the fleet", map[string]string{"fleet.toml": settings + "operator = []\n"}, `fleet.toml:2:1: unknown key "operator" (did you mean "operators"?)`},
+		{"unknown key of the registry table", map[string]string{"fleet.toml": settings + "[registry]\nmirror = {}\n"}, `fleet.toml:3:1: unknown key "registry.mirror" (did you mean "mirrors"?)`},
+		{"mirrors of no registry", map[string]string{"fleet.toml": settings + "[registry.mirrors]\n\"https://a.example\" = []\n"}, `fleet.toml:3:1: mirrors: "https://a.example" is not a registry; write one like "docker.io" or "ghcr.io"`},
+		{"mirrors of an alias", map[string]string{"fleet.toml": settings + "[registry.mirrors]\n\"index.docker.io\" = []\n"}, `fleet.toml:3:1: mirrors: write "docker.io" for "index.docker.io"`},
+		{"mirror is no list", map[string]string{"fleet.toml": settings + "[registry.mirrors]\n\"docker.io\" = \"https://a.example\"\n"}, `fleet.toml:3: registry.mirrors.\"docker.io\": incompatible types: TOML value has type string; destination has type slice`},
+		{"mirror without scheme", map[string]string{"fleet.toml": settings + "[registry.mirrors]\n\"docker.io\" = [\"a.example\"]\n"}, `fleet.toml:3:1: mirrors: "a.example" is not the URL of a registry; write one like "https://mirror.example.org"`},
+		{"mirror with a password", map[string]string{"fleet.toml": settings + "[registry.mirrors]\n\"docker.io\" = [\"https://u:p@a.example\"]\n"}, `fleet.toml:3:1: mirrors: "https://u:xxxxx@a.example" holds credentials, which do not belong into the repository: use docker login a.example`},
+		{"mirror with a query", map[string]string{"fleet.toml": settings + "[registry.mirrors]\n\"docker.io\" = [\"https://a.example/p?ns=x\"]\n"}, `fleet.toml:3:1: mirrors: "https://a.example/p?ns=x" has more than a host and a path in lower case`},
+		{"mirror without encryption", map[string]string{"fleet.toml": settings + "[registry]\nmirrors = { \"docker.io\" = [\"http://a.example:5000\"] }\n"}, `fleet.toml:3:1: mirrors: "http://a.example:5000" is not encrypted: write https, or list "a.example:5000" under insecure`},
+		{"insecure is a URL", map[string]string{"fleet.toml": settings + "[registry]\ninsecure = [\"http://a.example\"]\n"}, `fleet.toml:3:1: insecure: "http://a.example" is not a registry; write "host" or "host:port"`},
 		{"syntax", host(base + "tags = [\n"), `hosts/pi/host.toml:3:9: unexpected EOF; expected value`},
 		{"duplicate key", host(base + "board = \"a\"\nboard = \"b\"\n"), `hosts/pi/host.toml:4:13: Key 'board' has already been defined.`},
 		{"wrong type", host(base + "tags = \"lab\"\n"), `hosts/pi/host.toml:3:1: tags: incompatible types: TOML value has type string; destination has type slice`},
@@ -322,5 +331,56 @@ func TestPublicKey(t *testing.T) {
 func TestOperatorSource(t *testing.T) {
 	if got := fleet.OperatorSource(2); got != "fleet.toml: operators[2]" {
 		t.Error(got)
+	}
+}
+
+func TestRegistry(t *testing.T) {
+	f, err := load(t, map[string]string{"fleet.toml": settings + `
+[registry]
+insecure = ["a.example:5000", "[::1]:5000", "nas"]
+
+[registry.mirrors]
+"docker.io" = ["https://mirror.example/docker-hub", "http://a.example:5000", "http://localhost:5000", "http://127.0.0.1:5000/"]
+"ghcr.io" = ["https://b.example"]
+`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fleet.Registry{
+		Insecure: []string{"a.example:5000", "[::1]:5000", "nas"},
+		Mirrors: map[string][]string{
+			"docker.io": {"https://mirror.example/docker-hub", "http://a.example:5000", "http://localhost:5000", "http://127.0.0.1:5000/"},
+			"ghcr.io":   {"https://b.example"},
+		},
+	}
+	if !reflect.DeepEqual(f.Registry, want) {
+		t.Errorf("%+v", f.Registry)
+	}
+}
+
+func TestSelectStacks(t *testing.T) {
+	f, err := load(t, map[string]string{"stacks/web/compose.yaml": "x", "stacks/wiki/compose.yaml": "x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ selectors, want string }{
+		{"", "chat web wiki"},
+		{"web", "web"},
+		{"w* chat web", "chat web wiki"},
+		{"wbe", `no stack "wbe" (did you mean "web"?)`},
+		{"chat x*", `no stack "x*"`},
+		{"[", `no stack "["`},
+	} {
+		stacks, err := f.SelectStacks(strings.Fields(c.selectors))
+		got := strings.Join(stacks, " ")
+		if err != nil {
+			var p *fleet.Problem
+			if got = err.Error(); !errors.As(err, &p) || !strings.HasSuffix(p.Fix, "this fleet has: chat, web, wiki") {
+				t.Errorf("%v, hint %q", err, p.Fix)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%q: %s, want %s", c.selectors, got, c.want)
+		}
 	}
 }

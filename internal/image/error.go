@@ -14,13 +14,18 @@ import (
 
 // Error is what a registry did wrong, or what kept us from asking it.
 type Error struct {
-	Registry string
+	Registry string // empty when the name itself is wrong
 	Message  string
 	Fix      string // what to type or write next; may be empty
 	silent   bool   // it does not answer: no use to ask it again
 }
 
-func (e *Error) Error() string { return e.Registry + ": " + e.Message }
+func (e *Error) Error() string {
+	if e.Registry == "" {
+		return e.Message
+	}
+	return e.Registry + ": " + e.Message
+}
 
 // Hint says what to do next.
 func (e *Error) Hint() string { return e.Fix }

@@ -70,14 +70,14 @@ func (r *Resolver) Resolve(ctx context.Context, q Request) (Image, error) {
 // without a tag it is latest.
 func (r *Resolver) parse(text string) (name.Reference, error) {
 	if !images.Valid(text) {
-		return nil, notAName(text)
+		return nil, errNotAName()
 	}
 	reference, err := name.ParseReference(text)
 	if err != nil {
-		return nil, notAName(text)
+		return nil, errNotAName()
 	}
 	if digest := images.DigestOf(text); digest != "" && !strings.HasPrefix(digest, "sha256:") {
-		return nil, &Error{Registry: text, Message: "only sha256 digests can be locked"}
+		return nil, &Error{Message: "only sha256 digests can be locked"}
 	}
 	if !r.settings.isInsecure(reference.Context().RegistryStr()) {
 		return reference, nil
@@ -85,8 +85,8 @@ func (r *Resolver) parse(text string) (name.Reference, error) {
 	return name.ParseReference(text, name.Insecure)
 }
 
-func notAName(text string) error {
-	return &Error{Registry: fmt.Sprintf("%q", text), Message: "is not the name of an image", Fix: "write it as [registry/]name[:tag], in lower case"}
+func errNotAName() error {
+	return &Error{Message: "that is not the name of an image", Fix: "write it as [registry/]name[:tag], in lower case"}
 }
 
 // at is a reference in a mirror.
