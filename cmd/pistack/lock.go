@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"time"
 
@@ -130,7 +131,8 @@ func stacksToLock(c *ucli.Context, f *fleet.Fleet) ([]image.Stack, error) {
 
 func lookUp(c *ucli.Context, f *fleet.Fleet, plan image.Plan) ([]image.Result, error) {
 	resolver, err := image.NewResolver(image.Settings{
-		Mirrors: f.Registry.Mirrors, Insecure: f.Registry.Insecure, Keychain: authn.DefaultKeychain,
+		Mirrors: f.Registry.Mirrors, Insecure: f.Registry.Insecure,
+		Proxy: http.ProxyFromEnvironment, Keychain: authn.DefaultKeychain,
 		Timeout: c.Duration("timeout"), Patience: image.DefaultPatience, Sleep: image.Sleep,
 	})
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -61,14 +61,22 @@ func explain(registry string, err error) error {
 // maxMessage bounds the text of others, in bytes.
 const maxMessage = 300
 
+// httpsRefused is in the error of a server on this machine, which is tried by
+// https and by http: the other half says what is wrong.
+const httpsRefused = "http: server gave HTTP response to HTTPS client; "
+
+// requestLine begins an error of net/http.
+var requestLine = regexp.MustCompile(`^[A-Z][a-z]+ "[^"]*": `)
+
 // clean makes a text that others wrote fit to be shown: its first line, without
 // control characters and not too long. Further lines quote what was answered.
 func clean(err error) string {
-	var of *url.Error
-	if errors.As(err, &of) {
-		err = of.Err // the rest names method and URL
+	text := err.Error()
+	if _, byHTTP, both := strings.Cut(text, httpsRefused); both {
+		text = byHTTP
 	}
-	text, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	text = requestLine.ReplaceAllString(text, "")
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r

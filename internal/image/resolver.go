@@ -16,6 +16,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -29,6 +30,7 @@ type Settings struct {
 	// as URLs: "https://mirror.example.org/prefix".
 	Mirrors  map[string][]string
 	Insecure []string                                   // registries, as host or host:port, that may be spoken to by plain http
+	Proxy    func(*http.Request) (*url.URL, error)      // nil for none
 	Keychain authn.Keychain                             // the user's credentials
 	Timeout  time.Duration                              // longest time for one answer
 	Patience time.Duration                              // longest time that is waited for one registry, all in all, because it is busy
@@ -62,7 +64,7 @@ type Resolver struct {
 
 // NewResolver makes a resolver.
 func NewResolver(s Settings) (*Resolver, error) {
-	polite := &polite{settings: s, hosts: map[string]*host{}, inner: &bounded{settings: s, inner: newTransport(s.Timeout)}}
+	polite := &polite{settings: s, hosts: map[string]*host{}, inner: &bounded{settings: s, inner: newTransport(s)}}
 	puller, err := remote.NewPuller(
 		remote.WithTransport(polite),
 		remote.WithAuthFromKeychain(keychain{s.Keychain}),
@@ -74,16 +76,16 @@ func NewResolver(s Settings) (*Resolver, error) {
 	return &Resolver{settings: s, puller: puller}, err
 }
 
-func newTransport(timeout time.Duration) http.RoundTripper {
+func newTransport(s Settings) http.RoundTripper {
 	return &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: timeout}).DialContext,
-		TLSHandshakeTimeout:    timeout,
-		ResponseHeaderTimeout:  timeout,
+		Proxy:                  s.Proxy,
+		DialContext:            (&net.Dialer{Timeout: s.Timeout}).DialContext,
+		TLSHandshakeTimeout:    s.Timeout,
+		ResponseHeaderTimeout:  s.Timeout,
 		MaxResponseHeaderBytes: 1 << 20,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    perRegistry,
-		IdleConnTimeout:        timeout,
+		IdleConnTimeout:        s.Timeout,
 	}
 }
 
