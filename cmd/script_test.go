@@ -46,7 +46,9 @@ func TestScripts(t *testing.T) {
 		Setup:               setup,
 		Condition:           condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sshd": startSSHD,
+			"sshd":     startSSHD,
+			"registry": startRegistry,
+			"push":     pushImage,
 		},
 	})
 }

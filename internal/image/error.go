@@ -43,7 +43,8 @@ func explain(registry string, err error) error {
 	}
 	var answer *transport.Error
 	if !errors.As(err, &answer) {
-		return &Error{Registry: registry, Message: clean(err)}
+		message := clean(err)
+		return &Error{Registry: registry, Message: message, Fix: fixFor(registry, message)}
 	}
 	e := &Error{Registry: registry, Message: fmt.Sprintf("it answers %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))}
 	switch answer.StatusCode {
@@ -56,6 +57,19 @@ func explain(registry string, err error) error {
 		e.Message, e.Fix = "too many requests (429), also after waiting", "try again later; docker login gives many registries a higher limit"
 	}
 	return e
+}
+
+// fixFor is what to do about errors of the network.
+func fixFor(registry, message string) string {
+	switch {
+	case strings.Contains(message, "server gave HTTP response to HTTPS client"):
+		return fmt.Sprintf("it speaks plain http; if that is as it should be, write into fleet.toml: [registry] insecure = [%q]", registry)
+	case strings.Contains(message, "certificate"):
+		return "if it has a certificate authority of its own, name its file in SSL_CERT_FILE"
+	case strings.Contains(message, "dial tcp"):
+		return "see whether it can be reached from here, also by way of HTTPS_PROXY"
+	}
+	return ""
 }
 
 // maxMessage bounds the text of others, in bytes.

@@ -1,0 +1,63 @@
+package nixgen_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/types"
+
+	"pistack/compose"
+	"pistack/compose/images"
+	"pistack/nixgen"
+)
+
+// locked is a host with a stack of one image that is locked, one that its author
+// pinned, one that is built, and one that is not locked.
+func locked() nixgen.Host {
+	digest := "sha256:" + strings.Repeat("1", 64)
+	var built types.ServiceConfig
+	built.Build = &types.BuildConfig{}
+	project := &types.Project{Services: types.Services{"built": built}}
+	lock := images.Lock{{Reference: "built", Digest: digest}, {Reference: "nginx:1.27", Digest: digest}, {Reference: "x@" + digest, Digest: digest}}
+	return nixgen.Host{
+		Name:  "pi",
+		Locks: map[string]images.Lock{"web": lock, "other": lock},
+		Stacks: []*compose.Stack{{Name: "web", Project: project, Services: []compose.Service{
+			{Name: "app", Image: "nginx:1.27", Inputs: hash},
+			{Name: "built", Image: "built", Inputs: hash},
+			{Name: "new", Image: "nginx:1.28", Inputs: hash},
+			{Name: "pinned", Image: "x@" + digest, Inputs: hash},
+		}}},
+	}
+}
+
+// TestLockedImages: the override names the digest of what is locked, and Compose
+// takes it in the place of the author's tag.
+func TestLockedImages(t *testing.T) {
+	const base = "services:\n  app: {image: \"nginx:1.27\"}\n  built: {image: built}\n  new: {image: \"nginx:1.28\"}\n  pinned: {image: x}\n"
+	override := generate(t, locked())["web.override.yaml"]
+	p := merge(t, base, override, nil)
+	for service, want := range map[string]string{
+		"app":    "nginx:1.27@sha256:" + strings.Repeat("1", 64),
+		"built":  "built",
+		"new":    "nginx:1.28",
+		"pinned": "x",
+	} {
+		if got := p.Services[service].Image; got != want {
+			t.Errorf("%s: image %q, want %q", service, got, want)
+		}
+	}
+	if n := bytes.Count(override, []byte("image:")); n != 1 {
+		t.Errorf("%d images in\n%s", n, override)
+	}
+}
+
+// TestNoLock: a stack without a lock is generated as before there were any.
+func TestNoLock(t *testing.T) {
+	without := locked()
+	without.Locks = nil
+	if got := generate(t, without)["web.override.yaml"]; bytes.Contains(got, []byte("image")) {
+		t.Errorf("\n%s", got)
+	}
+}
