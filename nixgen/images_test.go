@@ -13,19 +13,31 @@ import (
 )
 
 // locked is a host with a stack of one image that is locked, one that its author
-// pinned, one that is built, and one that is not locked.
+// pinned, one that is built, one that is on the machine already, and one that is
+// not locked. The lock is stale: it has entries for all but the last.
 func locked() nixgen.Host {
 	digest := "sha256:" + strings.Repeat("1", 64)
-	var built types.ServiceConfig
-	built.Build = &types.BuildConfig{}
-	project := &types.Project{Services: types.Services{"built": built}}
-	lock := images.Lock{{Reference: "built", Digest: digest}, {Reference: "nginx:1.27", Digest: digest}, {Reference: "x@" + digest, Digest: digest}}
+	services := types.Services{}
+	for name, image := range map[string]string{"app": "nginx:1.27", "built": "built", "new": "nginx:1.28", "pinned": "x@" + digest, "here": "here"} {
+		var s types.ServiceConfig
+		s.Image = image
+		switch name {
+		case "built":
+			s.Build = &types.BuildConfig{}
+		case "here":
+			s.PullPolicy = types.PullPolicyNever
+		}
+		services[name] = s
+	}
+	project := &types.Project{Services: services}
+	lock := images.Lock{{Reference: "built", Digest: digest}, {Reference: "here", Digest: digest}, {Reference: "nginx:1.27", Digest: digest}, {Reference: "x@" + digest, Digest: digest}}
 	return nixgen.Host{
 		Name:  "pi",
 		Locks: map[string]images.Lock{"web": lock, "other": lock},
 		Stacks: []*compose.Stack{{Name: "web", Project: project, Services: []compose.Service{
 			{Name: "app", Image: "nginx:1.27", Inputs: hash},
 			{Name: "built", Image: "built", Inputs: hash},
+			{Name: "here", Image: "here", Inputs: hash},
 			{Name: "new", Image: "nginx:1.28", Inputs: hash},
 			{Name: "pinned", Image: "x@" + digest, Inputs: hash},
 		}}},
@@ -35,12 +47,13 @@ func locked() nixgen.Host {
 // TestLockedImages: the override names the digest of what is locked, and Compose
 // takes it in the place of the author's tag.
 func TestLockedImages(t *testing.T) {
-	const base = "services:\n  app: {image: \"nginx:1.27\"}\n  built: {image: built}\n  new: {image: \"nginx:1.28\"}\n  pinned: {image: x}\n"
+	const base = "services:\n  app: {image: \"nginx:1.27\"}\n  built: {image: built}\n  here: {image: here}\n  new: {image: \"nginx:1.28\"}\n  pinned: {image: x}\n"
 	override := generate(t, locked())["web.override.yaml"]
 	p := merge(t, base, override, nil)
 	for service, want := range map[string]string{
 		"app":    "nginx:1.27@sha256:" + strings.Repeat("1", 64),
 		"built":  "built",
+		"here":   "here",
 		"new":    "nginx:1.28",
 		"pinned": "x",
 	} {

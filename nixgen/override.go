@@ -46,7 +46,7 @@ func serviceOverride(s *compose.Stack, service compose.Service, lock images.Lock
 	labels := &yaml.Node{Kind: yaml.MappingNode}
 	set(labels, InputsLabel, text(service.Inputs))
 	n := &yaml.Node{Kind: yaml.MappingNode}
-	if image, locked := lock.Pinned(service.Image); locked && s.Project.Services[service.Name].Build == nil {
+	if image, locked := lock.Pinned(service.Image); locked && images.Pulled(s.Project.Services[service.Name]) {
 		set(n, "image", text(image))
 	}
 	set(n, "labels", labels)

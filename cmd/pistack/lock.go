@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -120,7 +121,8 @@ func stacksToLock(c *ucli.Context, f *fleet.Fleet) ([]image.Stack, error) {
 			return nil, err
 		}
 		if i.Hosts == 0 && !c.Args().Present() && compose.HasErrors(i.Findings) {
-			fmt.Fprintf(c.App.ErrWriter, "stacks/%s: left out: no host runs it, and by itself it does not load\n", name)
+			first := i.Findings[slices.IndexFunc(i.Findings, func(f compose.Finding) bool { return f.Severity == compose.Error })]
+			fmt.Fprintf(c.App.ErrWriter, "stacks/%s: left out: no host runs it, and by itself it does not load: %s\n", name, first.Message)
 			continue
 		}
 		findings = append(findings, i.Findings...)

@@ -18,13 +18,12 @@ type Use struct {
 }
 
 // Uses lists the images of a stack as one host has it, sorted by reference:
-// those of all services that are not built, also of those that no profile
-// enables.
+// those of all services that are pulled, also of those that no profile enables.
 func Uses(s *compose.Stack) []Use {
 	places := map[string][]compose.Position{}
 	for _, services := range []types.Services{s.Project.Services, s.Project.DisabledServices} {
 		for name, service := range services {
-			if isPulled(service) {
+			if Pulled(service) {
 				places[service.Image] = append(places[service.Image], s.Place("services", name, "image"))
 			}
 		}
@@ -57,8 +56,11 @@ func byPlace(a, b compose.Position) int {
 	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }
 
-// isPulled tells whether a service's image comes from a registry.
-func isPulled(s types.ServiceConfig) bool { return s.Image != "" && s.Build == nil }
+// Pulled tells whether a service's image comes from a registry: it is neither
+// built nor brought to the machine in another way.
+func Pulled(s types.ServiceConfig) bool {
+	return s.Image != "" && s.Build == nil && s.PullPolicy != types.PullPolicyNever
+}
 
 // PlatformOf is what a registry calls the machines of a Nix system.
 func PlatformOf(system string) string {
@@ -70,7 +72,7 @@ func PlatformOf(system string) string {
 func Check(s *compose.Stack, lock Lock, platform string) []compose.Finding {
 	var findings []compose.Finding
 	for name, service := range s.Project.Services {
-		if !isPulled(service) {
+		if !Pulled(service) {
 			continue
 		}
 		f, wrong := checkService(s.Name, service, lock, platform)

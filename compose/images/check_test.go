@@ -81,6 +81,7 @@ func TestCheck(t *testing.T) {
 		{"bare architecture", web("image: nginx", "platform: aarch64"), entry("nginx", "linux/arm64/v8"), arm64, ""},
 		{"variant asked for", web("image: nginx", "platform: linux/arm64/v8"), entry("nginx", arm64), arm64, ""},
 		{"not enabled", web("image: nginx", "profiles: [debug]"), nil, arm64, ""},
+		{"not pulled", web("image: nginx", "pull_policy: never"), nil, arm64, ""},
 		{"two services", web("image: nginx") + "  a:\n    image: other\n", entry("nginx", arm64), arm64,
 			"compose.yaml:5:5: warning: image other of service a is not in stacks/web/images.lock: the device would run whatever its tag stands for on that day [unlocked-image]"},
 	} {
@@ -105,6 +106,7 @@ func TestUses(t *testing.T) {
   b: {image: nginx}
   a: {image: nginx}
   c: {image: "x:${TAG}", profiles: [debug]}
+  d: {image: here, pull_policy: never}
 `)
 	uses := images.Uses(s)
 	want := []images.Use{

@@ -81,7 +81,7 @@ func TestParseErrors(t *testing.T) {
 		{"key twice", change("date =", "digest = \"x\"\ndate ="), `7:47: error: Key 'image.digest' has already been defined.`},
 		{"large", strings.Repeat("#\n", 1<<19+1), `1:1: error: is larger than 1 MiB`},
 		{"long line", whole + "#" + strings.Repeat("x", 16<<10) + "\n", `14:1: error: the line is longer than 16 KiB`},
-		{"deep", "x = " + strings.Repeat("[\n", 1<<19-10), `524278:2: error: unexpected EOF; expected value`},
+		{"deep", "x = " + strings.Repeat("[\n", 1<<19-10), `65:1: error: is nested more than 64 levels deep`},
 		{"not UTF-8", "reference = \"\xff\"\n", `1:13: error: invalid UTF-8 byte: 0xff`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

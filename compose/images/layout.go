@@ -10,6 +10,7 @@ type layout struct {
 	keys    []map[string]place // of each [[image]], its keys
 	first   map[string]place   // of each key, where it stands first in the file
 	tooLong int                // the first line that is longer than maxLine; 0 for none
+	tooDeep int                // the first line inside more than maxDepth brackets; 0 for none
 }
 
 // place is a line and a column, both from 1.
@@ -17,11 +18,15 @@ type place struct{ line, column int }
 
 func layoutOf(text string) layout {
 	l := layout{first: map[string]place{}}
-	n := 0
+	n, depth := 0, 0
 	for line := range strings.Lines(text) {
 		n++
 		if len(line) > maxLine && l.tooLong == 0 {
 			l.tooLong = n
+		}
+		depth += strings.Count(line, "[") - strings.Count(line, "]")
+		if depth > maxDepth && l.tooDeep == 0 {
+			l.tooDeep = n
 		}
 		trimmed := strings.TrimLeft(line, " \t")
 		at := place{n, len(line) - len(trimmed) + 1}

@@ -25,11 +25,12 @@ const (
 	CodeConflict compose.Code = "lock-conflict"
 )
 
-// maxFile bounds a lock file, in bytes: some 5,000 images. maxLine bounds a
-// line; the parser's stack grows with the brackets on one.
+// maxFile bounds a lock file, in bytes: some 5,000 images. The other two bound
+// lines and brackets left open: the parser's stack and time grow with these.
 const (
-	maxFile = 1 << 20
-	maxLine = 16 << 10
+	maxFile  = 1 << 20
+	maxLine  = 16 << 10
+	maxDepth = 64
 )
 
 // What an entry can hold. None of these needs escaping in TOML, YAML or JSON.
@@ -103,6 +104,10 @@ func (p *parsing) lock() Lock {
 	}
 	if line := p.layout.tooLong; line > 0 {
 		p.report(place{line, 1}, "the line is longer than 16 KiB")
+		return nil
+	}
+	if line := p.layout.tooDeep; line > 0 {
+		p.report(place{line, 1}, "is nested more than %d levels deep", maxDepth)
 		return nil
 	}
 	var file lockFile
