@@ -77,6 +77,7 @@ func Check(s *compose.Stack, lock Lock, platform string) []compose.Finding {
 		}
 		f, wrong := checkService(s.Name, service, lock, platform)
 		if wrong {
+			f.Stack, f.Service = s.Name, name
 			findings = append(findings, f.At(s.Place("services", name, "image")))
 		}
 	}

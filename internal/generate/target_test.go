@@ -3,6 +3,8 @@ package generate_test
 import (
 	"strings"
 	"testing"
+
+	"pistack/compose/images"
 )
 
 // TestTarget: what host.toml, the board, the secrets and the NixOS files of a
@@ -54,7 +56,7 @@ func TestTarget(t *testing.T) {
 			_, result := r.load()
 			var lines []string
 			for _, f := range result.Findings {
-				if !f.Accepted {
+				if !f.Accepted && f.Code != images.CodeUnlocked {
 					lines = append(lines, f.String())
 				}
 			}
