@@ -1,0 +1,48 @@
+// Command bench measures pisec beside its peers, as "make bench-secrets" runs
+// it: whole processes on real files, with real syncs, everything in one run, so
+// that the ratios are of one machine in one state. It prints a Markdown table.
+//
+// The peers are commands that it is given: age, and sops-install-secrets with
+// sops to write its files. One that is not there is named in the table.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+)
+
+func main() {
+	b := &bench{}
+	flag.StringVar(&b.dir, "dir", "", "empty folder on a disk to work in")
+	flag.StringVar(&b.memory, "memory", "", "empty folder on a ramfs to install below; without it a tmpfs is tried")
+	flag.StringVar(&b.pisec, "pisec", "pisec", "the command to measure")
+	flag.StringVar(&b.age, "age", "age", "age, the peer")
+	flag.StringVar(&b.sops, "sops", "", "sops, which writes the files of sops-install-secrets")
+	flag.StringVar(&b.sopsInstall, "sops-install-secrets", "", "the peer of pisec install; it needs -memory")
+	flag.StringVar(&b.noSops, "no-sops", "not given", "why there is no sops-install-secrets")
+	flag.Parse()
+	if err := b.run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is one run: tools, and the rows measured so far.
+type bench struct {
+	dir, memory       string
+	pisec, age        string
+	sops, sopsInstall string
+	noSops            string
+	rows              []row
+}
+
+// run measures everything, in the order of the table.
+func (b *bench) run() error {
+	for _, measure := range []func() error{b.rekey, b.large, b.install} {
+		if err := measure(); err != nil {
+			return err
+		}
+	}
+	return printTable(os.Stdout, b.rows)
+}

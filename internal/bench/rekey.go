@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+	"filippo.io/age/agessh"
+	"filippo.io/age/armor"
+)
+
+const rekeyed = 1000 // secrets of the one host
+
+// rekey gives a host a new key and rekeys its secrets for it: by pisec, by a
+// shell loop over age, and by age in this process, without files.
+func (b *bench) rekey() error {
+	f, err := newFleet(filepath.Join(b.dir, "rekey"), 1)
+	if err != nil {
+		return err
+	}
+	host := hostName(0)
+	if _, err := f.fill(host, rekeyed); err != nil {
+		return err
+	}
+	ours, err := best(3, func() (time.Duration, error) {
+		if err := f.pin(host); err != nil {
+			return 0, err
+		}
+		return timed(exec.Command(b.pisec, "rekey", "--fleet", f.root, "--identity", f.identity, "--yes"))
+	})
+	if err != nil {
+		return err
+	}
+	loop, err := b.rekeyLoop(f, host)
+	if err != nil {
+		return err
+	}
+	pure, err := best(3, func() (time.Duration, error) { return f.rekeyInProcess(host) })
+	if err != nil {
+		return err
+	}
+	const what = "rekey of 1,000 secrets with 3 readers, durable"
+	b.rows = append(b.rows,
+		beside(what, ours, "shell loop over age, 1,000 decrypt and encrypt, no sync", loop, 20),
+		beside(what, ours, "age in one process on one core, in memory", pure, 1.0/3))
+	return nil
+}
+
+// rekeyLoop is what one would write by hand. It syncs nothing.
+func (b *bench) rekeyLoop(f fleet, host string) (time.Duration, error) {
+	readers, err := f.readers(host)
+	if err != nil {
+		return 0, err
+	}
+	var list []string
+	for _, r := range readers {
+		list = append(list, r.Text)
+	}
+	if err := f.write("readers", strings.Join(list, "\n")+"\n"); err != nil {
+		return 0, err
+	}
+	const script = `cd "$1" && mkdir loop && for f in hosts/` + `*/secrets/*.age; do
+  "$2" -d -i operator "$f" | "$2" -a -R readers -o "loop/${f##*/}" || exit 1
+done && test $(ls loop | wc -l) = "$3"`
+	return timed(exec.Command("sh", "-c", script, "sh", f.root, b.age, "1000"))
+}
+
+// rekeyInProcess decrypts and encrypts every secret in memory, by age alone.
+func (f fleet) rekeyInProcess(host string) (time.Duration, error) {
+	key, err := os.ReadFile(f.identity)
+	if err != nil {
+		return 0, err
+	}
+	identity, err := agessh.ParseIdentity(key)
+	if err != nil {
+		return 0, err
+	}
+	readers, err := f.readers(host)
+	if err != nil {
+		return 0, err
+	}
+	var recipients []age.Recipient
+	for _, r := range readers {
+		recipients = append(recipients, r.Recipient)
+	}
+	names, err := filepath.Glob(filepath.Join(f.root, "hosts", host, "secrets", "*.age"))
+	if err != nil {
+		return 0, err
+	}
+	var files [][]byte
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return 0, err
+		}
+		files = append(files, data)
+	}
+	start := time.Now()
+	for _, data := range files {
+		if err := reencrypt(data, identity, recipients); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(start), nil
+}
+
+func reencrypt(data []byte, identity age.Identity, recipients []age.Recipient) error {
+	plain, err := age.Decrypt(armor.NewReader(bytes.NewReader(data)), identity)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	armored := armor.NewWriter(&out)
+	w, err := age.Encrypt(armored, recipients...)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, plain)
+	return errors.Join(err, w.Close(), armored.Close())
+}

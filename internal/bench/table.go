@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// row is one line of the table: ours beside a peer, or beside a limit.
+type row struct {
+	what  string
+	ours  string
+	peer  string // "the age command: 41.2 s", or "-"
+	ratio string
+	want  string
+	met   string // "yes", "MISSED", or why it was not measured
+}
+
+// beside is a row that compares two durations: ours may be at most the peer's
+// divided by least.
+func beside(what string, ours time.Duration, peer string, theirs time.Duration, least float64) row {
+	ratio := theirs.Seconds() / ours.Seconds()
+	want := fmt.Sprintf("at least %g times as fast", least)
+	if least < 1 {
+		want = fmt.Sprintf("at most %g times as long", 1/least)
+	}
+	return row{what, show(ours), peer + ": " + show(theirs), fmt.Sprintf("%.1f times as fast", ratio), want, verdict(ratio >= least)}
+}
+
+// within is a row of a duration with a limit.
+func within(what string, ours, limit time.Duration) row {
+	return row{what, show(ours), "-", "-", "under " + show(limit), verdict(ours < limit)}
+}
+
+// missing is a row of a peer that could not be run.
+func missing(what, peer, why string) row {
+	return row{what, "-", peer, "-", "-", "not measured: " + why}
+}
+
+func verdict(met bool) string {
+	if met {
+		return "yes"
+	}
+	return "MISSED"
+}
+
+func show(d time.Duration) string {
+	switch {
+	case d < 100*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.0f ms", d.Seconds()*1000)
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
+}
+
+func printTable(w io.Writer, rows []row) error {
+	fmt.Fprintln(w, "| what | pisec | beside | ratio | wanted | met |\n| --- | --- | --- | --- | --- | --- |")
+	for _, r := range rows {
+		if _, err := fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |\n", r.what, r.ours, r.peer, r.ratio, r.want, r.met); err != nil {
+			return err
+		}
+	}
+	return nil
+}
