@@ -127,6 +127,27 @@ func Open(ciphertext []byte, identities ...age.Identity) (Opened, error) {
 	return Opened{Label: label, Value: value}, nil
 }
 
+// OpenAll opens n files, several at once, and hands each to use, or what was
+// wrong with it, one at a time and in their order. read returns file i. The
+// identities must be of native age or ssh keys.
+func OpenAll(n int, read func(i int) ([]byte, error), use func(i int, o Opened, err error), identities ...age.Identity) {
+	type result struct {
+		opened Opened
+		err    error
+	}
+	_ = inOrder(n, 2*cores(), func(i int) result { // use has no error to end it with
+		data, err := read(i)
+		if err != nil {
+			return result{err: err}
+		}
+		opened, err := Open(data, identities...)
+		return result{opened, err}
+	}, func(i int, r result) error {
+		use(i, r.opened, r.err)
+		return nil
+	})
+}
+
 func openError(err error) error {
 	var noMatch *age.NoIdentityMatchError
 	if errors.As(err, &noMatch) {
@@ -142,9 +163,9 @@ func openError(err error) error {
 // ErrNotAReader says that none of the given keys is among a file's readers.
 var ErrNotAReader = errors.New("none of the given keys can read it")
 
-// readSecret reads a secret's file: a regular one, of bounded size. A pipe or a
+// openSecret opens a secret's file: a regular one, of bounded size. A pipe or a
 // device in its place is refused before it is opened, which could block.
-func readSecret(repository fs.FS, file string) ([]byte, error) {
+func openSecret(repository fs.FS, file string) (fs.File, error) {
 	info, err := fs.Lstat(repository, file)
 	if err != nil {
 		return nil, err
@@ -152,12 +173,20 @@ func readSecret(repository fs.FS, file string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("is not a regular file")
 	}
-	f, err := repository.Open(file)
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("is larger than %d bytes", maxFile)
+	}
+	return repository.Open(file)
+}
+
+// readSecret reads a secret's file as a whole.
+func readSecret(repository fs.FS, file string) ([]byte, error) {
+	f, err := openSecret(repository, file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return readAtMost(f, maxFile)
+	return readMost(f, maxFile)
 }
 
 // readBounded reads a file of at most max bytes.
@@ -167,16 +196,20 @@ func readBounded(path string, max int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readAtMost(f, max)
+	return readMost(f, max)
 }
 
-func readAtMost(r io.Reader, max int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, max+1))
-	if err != nil {
+// readMost reads a file to its end, at most max bytes.
+func readMost(f fs.File, max int64) ([]byte, error) {
+	var data bytes.Buffer
+	if info, err := f.Stat(); err == nil && info.Size() <= max {
+		data.Grow(int(info.Size()) + bytes.MinRead) // one read, no growing
+	}
+	if _, err := data.ReadFrom(io.LimitReader(f, max+1)); err != nil {
 		return nil, err
 	}
-	if int64(len(data)) > max {
+	if int64(data.Len()) > max {
 		return nil, fmt.Errorf("is larger than %d bytes", max)
 	}
-	return data, nil
+	return data.Bytes(), nil
 }

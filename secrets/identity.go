@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"filippo.io/age"
 	"filippo.io/age/agessh"
@@ -174,26 +175,45 @@ func kindOfKey(text []byte) string {
 	return "something else"
 }
 
-// lockedIdentity is an ssh key with a passphrase.
+// lockedIdentity is an ssh key with a passphrase. It is asked for once, and what
+// was wrong with it stays wrong.
 type lockedIdentity struct {
-	*agessh.EncryptedSSHIdentity
-	file string
+	mu     sync.Mutex // age's own type unlocks itself at first use
+	key    *agessh.EncryptedSSHIdentity
+	file   string
+	failed error
 }
 
 func newLocked(file string, key ssh.PublicKey, pem []byte, ask Passphrase) (age.Identity, error) {
 	pem = bytes.Clone(pem) // kept until the key is needed; it is encrypted
 	id, err := agessh.NewEncryptedSSHIdentity(key, pem, func() ([]byte, error) { return ask(file) })
-	return lockedIdentity{id, file}, err
+	return &lockedIdentity{key: id, file: file}, err
 }
 
 // Unwrap says of a key that could not be unlocked that it is the key's fault,
 // not the file's.
-func (l lockedIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
-	key, err := l.EncryptedSSHIdentity.Unwrap(stanzas)
+func (l *lockedIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed != nil {
+		return nil, l.failed
+	}
+	key, err := l.key.Unwrap(stanzas)
 	if err != nil && !errors.Is(err, age.ErrIncorrectIdentity) {
-		return nil, &Error{Message: "identity " + l.file, Err: err, Fix: "the passphrase is that of the key file; ssh-keygen -y -f FILE asks for it, too"}
+		l.failed = &Error{Message: "identity " + l.file, Err: err, Fix: "the passphrase is that of the key file; ssh-keygen -y -f FILE asks for it, too"}
+		return nil, l.failed
 	}
 	return key, err
+}
+
+// shareable tells whether an identity may be used by several at once: those of age
+// itself, and ours, which see to it. A plugin's may ask somebody for each file.
+func shareable(id age.Identity) bool {
+	switch id.(type) {
+	case *age.X25519Identity, *age.HybridIdentity, *agessh.Ed25519Identity, *lockedIdentity:
+		return true
+	}
+	return false
 }
 
 // TrailingNewline tells whether a value ends in a line break, which is seldom

@@ -88,17 +88,57 @@ func (s Store) ApplyRekey(plan *Rekey, identities ...age.Identity) error {
 
 // stageAll stages every file, and names each that cannot be. What is wrong with
 // a key or a plugin would be wrong with every file: it is said once.
+//
+// Several files are rewrapped at once; they are staged one after another, in the
+// order of the plan.
 func (s Store) stageAll(t *transaction, changes []Rewrap, identities []age.Identity) error {
+	atOnce := 2 * cores()
+	if asksSomebody(changes, identities) {
+		atOnce = 1
+	}
 	var problems []error
-	for _, c := range changes {
-		err := s.stageRewrap(t, c, identities)
-		var key keyError
-		if errors.As(err, &key) {
-			return key.err
+	err := inOrder(len(changes), atOnce, func(i int) rewrapped {
+		content, err := s.rewrapOne(changes[i], identities)
+		return rewrapped{content, err}
+	}, func(i int, r rewrapped) error {
+		err := r.err
+		if err == nil {
+			err = t.stage(changes[i].Entry.File, r.content)
+		}
+		if key := (keyError{}); errors.As(err, &key) {
+			return key
 		}
 		problems = append(problems, err)
+		return nil
+	})
+	if key := (keyError{}); errors.As(err, &key) {
+		return key.err
 	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, err)...)
+}
+
+// rewrapped is the new version of a file, or what keeps it from having one.
+type rewrapped struct {
+	content []byte
+	err     error
+}
+
+// asksSomebody tells whether a key or a reader is of a plugin, which may want
+// somebody to touch a device or to type, one file after another.
+func asksSomebody(changes []Rewrap, identities []age.Identity) bool {
+	for _, id := range identities {
+		if !shareable(id) {
+			return true
+		}
+	}
+	for _, c := range changes {
+		for _, r := range c.readers {
+			if r.Type == "" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // stageCompanion stages a file that is not a secret. It must be there already: a
@@ -119,21 +159,22 @@ type keyError struct{ err error }
 
 func (e keyError) Error() string { return e.err.Error() }
 
-func (s Store) stageRewrap(t *transaction, c Rewrap, identities []age.Identity) error {
+// rewrapOne reads a file and gives it its wanted readers, in memory.
+func (s Store) rewrapOne(c Rewrap, identities []age.Identity) ([]byte, error) {
 	old, err := readSecret(s.files(), c.Entry.File)
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.Entry.File, fileReason(err))
+		return nil, fmt.Errorf("%s: %w", c.Entry.File, fileReason(err))
 	}
-	rewrapped, err := rewrap(old, c.readers, identities...)
+	content, err := rewrap(old, c.readers, identities...)
 	if errors.Is(err, ErrNotAReader) {
-		return &Error{Message: c.Entry.File, Err: err, Fix: "use a key that can read it now: pisec rekey --identity FILE …"}
+		return nil, &Error{Message: c.Entry.File, Err: err, Fix: "use a key that can read it now: pisec rekey --identity FILE …"}
 	}
 	var refused *Error
 	if errors.As(err, &refused) {
-		return keyError{refused}
+		return nil, keyError{refused}
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.Entry.File, err)
+		return nil, fmt.Errorf("%s: %w", c.Entry.File, err)
 	}
-	return t.stage(c.Entry.File, rewrapped)
+	return content, nil
 }

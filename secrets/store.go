@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -262,20 +264,27 @@ func ListFS(repository fs.FS, host string) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	// .gitkeep, or the temporary file of a writer that was killed
+	files = slices.DeleteFunc(files, func(f fs.DirEntry) bool { return strings.HasPrefix(f.Name(), ".") })
 	var entries []Entry
 	var problems []error
-	for _, f := range files {
-		if strings.HasPrefix(f.Name(), ".") {
-			continue // .gitkeep, or the temporary file of a writer that was killed
+	err = inOrder(len(files), 2*cores(), func(i int) listed {
+		e, err := entry(repository, host, files[i].Name())
+		return listed{e, err}
+	}, func(_ int, l listed) error {
+		if l.err == nil {
+			entries = append(entries, l.entry)
 		}
-		e, err := entry(repository, host, f.Name())
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		entries = append(entries, e)
-	}
-	return entries, errors.Join(problems...)
+		problems = append(problems, l.err)
+		return nil
+	})
+	return entries, errors.Join(append(problems, err)...)
+}
+
+// listed is an entry, or what keeps a file from being one.
+type listed struct {
+	entry Entry
+	err   error
 }
 
 func entry(repository fs.FS, host, base string) (Entry, error) {
@@ -284,11 +293,12 @@ func entry(repository fs.FS, host, base string) (Entry, error) {
 	if !ok || CheckName(name) != nil {
 		return Entry{}, &Error{Message: file + ": is not a secret", Fix: "secrets/ holds files named NAME.age only; move it elsewhere"}
 	}
-	data, err := readSecret(repository, file)
+	f, err := openSecret(repository, file)
 	if err != nil {
 		return Entry{}, fmt.Errorf("%s: %w", file, fileReason(err))
 	}
-	header, err := ReadHeader(bytes.NewReader(data))
+	defer f.Close()
+	header, err := ReadHeader(io.LimitReader(f, maxFile))
 	if err != nil {
 		return Entry{}, &Error{Message: file + ": " + err.Error(), Fix: fmt.Sprintf("write it again: pisec add --replace %s %s", host, name)}
 	}

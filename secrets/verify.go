@@ -40,12 +40,12 @@ type Finding struct {
 	Extra   []string `json:"unwanted,omitempty"` // readers that it should not have
 }
 
-// Verify compares every secret of a host with what is expected. It needs no key:
-// it finds mistakes, and is no proof against a forger, who can write what he
-// likes into a header. It returns how many headers it could read.
-func (s Store) Verify(e Expected) (checked int, findings []Finding) {
-	entries, err := s.List(e.Host)
-	for _, problem := range flatten(err) {
+// Verify compares the secrets of a host, as List gave them, with what is
+// expected. It needs no key: it finds mistakes, and is no proof against a forger,
+// who can write what he likes into a header.
+func Verify(e Expected, entries []Entry, problems error) []Finding {
+	var findings []Finding
+	for _, problem := range flatten(problems) {
 		findings = append(findings, fileFinding(e.Host, problem))
 	}
 	for _, entry := range entries {
@@ -70,7 +70,7 @@ func (s Store) Verify(e Expected) (checked int, findings []Finding) {
 			Fix:     fmt.Sprintf("pisec add %s %s", e.Host, name),
 		})
 	}
-	return len(entries), findings
+	return findings
 }
 
 // fileFinding turns the error of a file, "FILE: message", into a finding.

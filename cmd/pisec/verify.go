@@ -8,6 +8,7 @@ import (
 
 	"pistack/internal/cli"
 	"pistack/internal/fleet"
+	"pistack/internal/usage"
 	"pistack/secrets"
 )
 
@@ -51,12 +52,13 @@ func verify(c *ucli.Context) error {
 		return err
 	}
 	v := verification{Schema: 1, Findings: []secrets.Finding{}}
-	store := secrets.Store{Root: f.Root}
+	tree, done := treeOf(f)
+	defer done()
 	for _, h := range hosts {
 		if err := c.Context.Err(); err != nil {
 			return err
 		}
-		v.host(c, f, store, h)
+		v.host(c, f, tree, h)
 	}
 	v.Findings = append(v.Findings, secrets.Collisions(allReaders(c, f))...)
 	if err := v.print(c); err != nil {
@@ -68,17 +70,18 @@ func verify(c *ucli.Context) error {
 	return nil
 }
 
-func (v *verification) host(c *ucli.Context, f *fleet.Fleet, store secrets.Store, h fleet.Host) {
+func (v *verification) host(c *ucli.Context, f *fleet.Fleet, tree *usage.Tree, h fleet.Host) {
+	store := secrets.Store{Root: f.Root}
 	readers, err := readersOf(c, f, h)
 	if err != nil && store.Any(h.Name) {
 		v.Findings = append(v.Findings, hostFinding(h, err))
 		return
 	}
-	entries, _ := store.List(h.Name) // its errors are reported by Verify
-	uses := usesOf(f, h, entries)
-	checked, findings := store.Verify(secrets.Expected{Host: h.Name, Readers: readers, Uses: uses.By, Missing: uses.Missing})
-	v.Checked += checked
-	v.Findings = append(v.Findings, findings...)
+	entries, problems := store.List(h.Name)
+	uses := tree.Of(usageHost(h, entries))
+	expected := secrets.Expected{Host: h.Name, Readers: readers, Uses: uses.By, Missing: uses.Missing}
+	v.Checked += len(entries)
+	v.Findings = append(v.Findings, secrets.Verify(expected, entries, problems)...)
 }
 
 func hostFinding(h fleet.Host, err error) secrets.Finding {

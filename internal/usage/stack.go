@@ -17,8 +17,8 @@ import (
 func (s *scan) stack(name string) {
 	dir := "stacks/" + name
 	st := &stackScan{scan: s, env: map[string]string{}, seen: map[string]bool{}}
-	if data, ok := s.read(dir + "/.env"); ok {
-		parsed, err := dotenv.ParseWithLookup(bytes.NewReader(data), func(string) (string, bool) { return "", false })
+	if c, ok := s.read(dir + "/.env"); ok {
+		parsed, err := dotenv.ParseWithLookup(bytes.NewReader(c.data), func(string) (string, bool) { return "", false })
 		if err != nil {
 			s.uses.Unread = append(s.uses.Unread, dir+"/.env")
 		}
@@ -42,17 +42,17 @@ func (s *stackScan) file(file string) {
 		return
 	}
 	s.seen[file] = true
-	data, ok := s.read(file)
+	c, ok := s.read(file)
 	if !ok {
 		return
 	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(data, &root); err != nil || reference.TooMany(string(data)) {
+	root := c.yaml()
+	if root == nil {
 		s.uses.Unread = append(s.uses.Unread, file)
 		return
 	}
 	w := walk{stackScan: s, file: file, visited: map[visit]bool{}}
-	w.node(&root, "")
+	w.node(root, "")
 	if len(w.visited) > maxVisits {
 		s.uses.Unread = append(s.uses.Unread, file)
 	}

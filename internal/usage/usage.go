@@ -9,20 +9,13 @@
 package usage
 
 import (
-	"errors"
 	"io/fs"
-	"maps"
-	"path"
-	"regexp"
 	"slices"
 	"strings"
 )
 
-// Limits of what is read. Real files stay far below.
-const (
-	maxFile  = 10 << 20 // bytes
-	maxFiles = 1000     // of one host
-)
+// maxFiles bounds how many files are looked through for one host.
+const maxFiles = 1000
 
 // Host is whose secrets are looked for.
 type Host struct {
@@ -52,10 +45,16 @@ func Stacks(files []string) []string {
 	return slices.Compact(names)
 }
 
-// Of finds the uses in a fleet's work tree. A file that cannot be read is
-// listed, and no error: pistack check says what is wrong with it.
-func Of(repository fs.FS, h Host) Uses {
-	s := scan{fsys: repository, host: h, have: map[string]bool{},
+// Of finds the uses of one host in a fleet's work tree.
+func Of(repository fs.FS, h Host) Uses { return NewTree(repository).Of(h) }
+
+// Of finds the uses of a host. A file that cannot be read is listed, and no
+// error: pistack check says what is wrong with it. A nil tree has no uses.
+func (t *Tree) Of(h Host) Uses {
+	if t == nil {
+		return Uses{}
+	}
+	s := scan{tree: t, host: h, have: map[string]bool{},
 		uses: Uses{By: map[string][]string{}, InEnv: map[string]bool{}, Missing: map[string][]string{}}}
 	for _, name := range h.Have {
 		s.have[name] = true
@@ -76,7 +75,7 @@ func Of(repository fs.FS, h Host) Uses {
 
 // scan is the work on one host.
 type scan struct {
-	fsys  fs.FS
+	tree  *Tree
 	host  Host
 	have  map[string]bool
 	files int
@@ -89,54 +88,31 @@ func (s *scan) missing(name, file string) {
 	s.uses.Missing[name] = append(s.uses.Missing[name], file)
 }
 
-// read reads a file of bounded size; a missing one is no problem.
-func (s *scan) read(file string) ([]byte, bool) {
+// read takes a file of the tree; one that is missing is no problem.
+func (s *scan) read(file string) (*content, bool) {
 	if s.files++; s.files > maxFiles {
 		s.uses.Unread = append(s.uses.Unread, file)
 		return nil, false
 	}
-	info, err := fs.Stat(s.fsys, file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, false
+	c := s.tree.file(file)
+	if c.broken {
+		s.uses.Unread = append(s.uses.Unread, file)
 	}
-	if err == nil && info.Mode().IsRegular() && info.Size() <= maxFile {
-		var data []byte
-		if data, err = fs.ReadFile(s.fsys, file); err == nil {
-			return data, true
-		}
-	}
-	s.uses.Unread = append(s.uses.Unread, file)
-	return nil, false
+	return c, c.there
 }
 
-var word = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_]*`)
-
-// nix looks for the names of secrets in the NixOS files below a folder. What
-// "pistack generate" wrote names them all, and says nothing.
+// nix looks for the names of secrets in the NixOS files below a folder.
 func (s *scan) nix(folder string) {
-	_ = fs.WalkDir(s.fsys, folder, func(file string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return nil // no such folder
-		}
-		if e.IsDir() && e.Name() == "generated" {
-			return fs.SkipDir
-		}
-		if e.IsDir() || path.Ext(file) != ".nix" {
-			return nil
-		}
-		data, ok := s.read(file)
+	for _, file := range s.tree.nixFiles(folder) {
+		c, ok := s.read(file)
 		if !ok {
-			return nil
+			continue
 		}
-		words := map[string]bool{}
-		for _, w := range word.FindAll(data, -1) {
-			words[string(w)] = true
-		}
-		for name := range maps.Keys(s.have) {
+		words := c.words()
+		for name := range s.have {
 			if words[name] {
 				s.found(name, file)
 			}
 		}
-		return nil
-	})
+	}
 }

@@ -40,36 +40,32 @@ func decrypt(m *manifest.Manifest) (values, error) {
 		return all, err
 	}
 	var problems []error
-	for _, s := range m.Secrets {
-		value, err := decryptOne(m.Host, s, identities)
-		if err != nil {
-			problems = append(problems, fmt.Errorf("secret %s: %w", s.Name, err))
-			continue
+	read := func(i int) ([]byte, error) { return readFile(m.Secrets[i].File, maxCiphertext) }
+	secrets.OpenAll(len(m.Secrets), read, func(i int, opened secrets.Opened, err error) {
+		s := m.Secrets[i]
+		if err == nil {
+			err = checkLabel(m.Host, s, opened.Label)
 		}
-		all[s.Name] = value
-	}
+		if errors.Is(err, secrets.ErrNotAReader) {
+			err = errors.New("this host's key cannot read it: it was encrypted to another key")
+		}
+		if err != nil {
+			clear(opened.Value)
+			problems = append(problems, fmt.Errorf("secret %s: %w", s.Name, err))
+			return
+		}
+		all[s.Name] = opened.Value
+	}, identities...)
 	return all, errors.Join(problems...)
 }
 
-func decryptOne(host string, s manifest.Secret, identities []age.Identity) ([]byte, error) {
-	data, err := readFile(s.File, maxCiphertext)
-	if err != nil {
-		return nil, err
-	}
-	opened, err := secrets.Open(data, identities...)
-	if errors.Is(err, secrets.ErrNotAReader) {
-		return nil, errors.New("this host's key cannot read it: it was encrypted to another key")
-	}
-	if err != nil {
-		return nil, err
-	}
+func checkLabel(host string, s manifest.Secret, got secrets.Label) error {
 	want := secrets.Label{Host: host, Name: s.Name, Version: s.Version}
-	if opened.Label != want {
-		clear(opened.Value)
-		return nil, fmt.Errorf("the file holds %s of %s, version %s, instead of %s of %s, version %s",
-			opened.Label.Name, opened.Label.Host, opened.Label.Version, want.Name, want.Host, want.Version)
+	if got != want {
+		return fmt.Errorf("the file holds %s of %s, version %s, instead of %s of %s, version %s",
+			got.Name, got.Host, got.Version, want.Name, want.Host, want.Version)
 	}
-	return opened.Value, nil
+	return nil
 }
 
 // hostIdentities reads the host's private keys. One that works is enough; with
