@@ -26,6 +26,12 @@ func rewrap(ciphertext []byte, readers []Reader, identities ...age.Identity) ([]
 	if err != nil {
 		return nil, errors.New("is not an armored age file")
 	}
+	return rewrapBinary(file, LabelOf, readers, identities...)
+}
+
+// rewrapBinary is rewrap for a file without its armor. The result carries the
+// label that labelOf finds among the old stanzas.
+func rewrapBinary(file []byte, labelOf func([]*age.Stanza) (Label, error), readers []Reader, identities ...age.Identity) ([]byte, error) {
 	old, err := age.ExtractHeader(bytes.NewReader(file))
 	if err != nil {
 		return nil, errors.New("is not an age file, or its header is damaged")
@@ -36,7 +42,7 @@ func rewrap(ciphertext []byte, readers []Reader, identities ...age.Identity) ([]
 		return nil, openError(err)
 	}
 	defer clear(fileKey)
-	label, err := LabelOf(seen.stanzas)
+	label, err := labelOf(seen.stanzas)
 	if err != nil {
 		return nil, err
 	}
