@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,6 +94,9 @@ func FuzzRewrap(f *testing.F) {
 			if err != nil || !bytes.Equal(opened.Value, value) || opened.Label != label {
 				t.Fatalf("a new reader: %v, %+v", err, opened.Label)
 			}
+			if plain, err := ageOpen(got, id); err != nil || !bytes.Equal(plain, value) {
+				t.Fatalf("a new reader, by age alone: %v", err)
+			}
 		}
 		for _, id := range oldIDs {
 			if _, err := Open(got, id); !errors.Is(err, ErrNotAReader) {
@@ -101,6 +105,52 @@ func FuzzRewrap(f *testing.F) {
 		}
 		if !bytes.Equal(payload(t, old), payload(t, got)) {
 			t.Fatal("the payload changed")
+		}
+	})
+}
+
+// ageOpen opens an armored file as any program over age would.
+func ageOpen(file []byte, id age.Identity) ([]byte, error) {
+	plain, err := age.Decrypt(armor.NewReader(bytes.NewReader(file)), id)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(plain)
+}
+
+// FuzzRewrapDamaged starts from a real file. Whatever bytes are in its place,
+// rewrap does what age does with them: it refuses the file, or the value is the
+// same before and after.
+func FuzzRewrapDamaged(f *testing.F) {
+	// The same in every process: the fuzzer's workers are processes of their own.
+	old, err := age.ParseX25519Identity("AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX")
+	if err != nil {
+		f.Fatal(err)
+	}
+	reader, err := ParseReader("old", old.Recipient().String(), nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	file, err := encrypt([]byte("value"), Label{"pi", "KEY", "v"}, []Reader{reader, newPerson(f, "other").reader})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(file)
+	f.Add(bytes.ReplaceAll(file, []byte("\n"), []byte("\r\n")))
+	f.Add(file[:len(file)/2])
+	fresh := newPerson(f, "new")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := rewrap(data, []Reader{fresh.reader}, old)
+		if err != nil {
+			if got != nil {
+				t.Error("a file beside an error")
+			}
+			return
+		}
+		before, err1 := ageOpen(data, old)
+		after, err2 := ageOpen(got, fresh.identity)
+		if err1 != nil || err2 != nil || !bytes.Equal(before, after) {
+			t.Errorf("before %q, %v; after %q, %v", before, err1, after, err2)
 		}
 	})
 }

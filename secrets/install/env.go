@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+
+	"pistack/secrets"
 )
 
 // envFile renders secrets as an env file for "docker compose --env-file".
@@ -11,6 +13,10 @@ func envFile(names []string, all values) ([]byte, error) {
 	var out bytes.Buffer
 	var problems []error
 	for _, name := range names {
+		if err := secrets.CheckName(name); err != nil {
+			problems = append(problems, err) // it would end its line, or begin another
+			continue
+		}
 		if bytes.IndexByte(all[name], 0) >= 0 {
 			problems = append(problems, fmt.Errorf("secret %s holds a NUL byte, which no environment variable can", name))
 			continue

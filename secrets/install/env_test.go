@@ -37,3 +37,35 @@ func TestEnvFileRefusesNUL(t *testing.T) {
 		t.Fatalf("want a refusal that does not quote the value, got %v", err)
 	}
 }
+
+// FuzzEnvFile: whatever names and values a manifest asks for, Compose reads
+// those very pairs, or nothing is written.
+func FuzzEnvFile(f *testing.F) {
+	f.Add("A", "B", []byte("one"), []byte("two\n# three"))
+	f.Add("A=1\nB", "C", []byte("x"), []byte(`\"`))
+	f.Add("export A", "_", []byte("$"), []byte("'"))
+	f.Fuzz(func(t *testing.T, a, b string, first, second []byte) {
+		want := values{a: first, b: second}
+		file, err := envFile([]string{a, b}, want)
+		if err != nil {
+			return
+		}
+		got, err := dotenv.ParseWithLookup(bytes.NewReader(file), func(string) (string, bool) { return "", false })
+		if err != nil || len(got) != len(want) {
+			t.Fatalf("wrote %q, Compose reads %q, %v", file, got, err)
+		}
+		for name, value := range want {
+			if got[name] != string(value) {
+				t.Fatalf("%s: wrote %q, Compose reads %q", name, value, got[name])
+			}
+		}
+	})
+}
+
+func TestEnvFileRefusesNames(t *testing.T) {
+	for _, name := range []string{"", "A=1\nB", "A B", "1A", "export A"} {
+		if _, err := envFile([]string{name}, values{name: []byte("x")}); err == nil {
+			t.Errorf("%q became a line of an env file", name)
+		}
+	}
+}
