@@ -21,43 +21,61 @@ const (
 )
 
 // install measures the installer on a device's first run: nothing is there yet.
+// The contestants take turns, so that what else the machine does hits all.
 func (b *bench) install() error {
-	ours, _, err := b.installPisec(installed)
+	few, err := b.newInstall(installed)
 	if err != nil {
 		return err
 	}
-	loop, err := b.installLoop()
+	contestants := []contestant{
+		{"pisec", func() (time.Duration, error) { return few.pisec(b) }},
+		{"shell loop over age -d", func() (time.Duration, error) { return few.loop(b) }},
+	}
+	if b.sopsInstall != "" && b.memory != "" {
+		for _, single := range []bool{false, true} {
+			args, err := b.sopsFiles(single)
+			if err != nil {
+				return err
+			}
+			name := map[bool]string{false: "sops-install-secrets, a file each", true: "sops-install-secrets, all in one file"}[single]
+			contestants = append(contestants, contestant{name, func() (time.Duration, error) { return timed(exec.Command(b.sopsInstall, args...)) }})
+		}
+	}
+	took, err := takeTurns(7, contestants)
 	if err != nil {
 		return err
 	}
 	const what = "install of 200 secrets"
-	b.rows = append(b.rows, beside(what, ours, "shell loop over age -d", loop, 10))
-	for _, layout := range []struct {
-		name   string
-		single bool
-	}{{"a file each", false}, {"all in one file", true}} {
-		peer := "sops-install-secrets, " + layout.name
-		if b.sopsInstall == "" || b.memory == "" {
-			b.rows = append(b.rows, missing(what, peer, b.noSops))
-			continue
-		}
-		theirs, err := b.installSops(layout.single)
-		if err != nil {
-			return err
-		}
-		b.rows = append(b.rows, beside(what, ours, peer, theirs, 10))
+	for i, c := range contestants[1:] {
+		b.rows = append(b.rows, beside(what, took[0], c.name, took[i+1], 10))
 	}
-	many, _, err := b.installPisec(installedMany)
+	if len(contestants) == 2 {
+		b.rows = append(b.rows, missing(what, "sops-install-secrets", b.noSops))
+	}
+	return errors.Join(b.installGrowth(few), empty(few.root))
+}
+
+// installGrowth compares 2,000 secrets with the 200, and measures memory.
+func (b *bench) installGrowth(few installRun) error {
+	many, err := b.newInstall(installedMany)
 	if err != nil {
 		return err
 	}
-	growth := many.Seconds() / ours.Seconds()
-	b.rows = append(b.rows, row{"install of 2,000 secrets", show(many), "pisec, 200: " + show(ours), fmt.Sprintf("%.1f times as long", growth), "10 times as long: linear", verdict(growth < 12)})
-	_, memory, err := b.installPisec(installedPeak)
+	took, err := takeTurns(7, []contestant{
+		{"200", func() (time.Duration, error) { return few.pisec(b) }},
+		{"2,000", func() (time.Duration, error) { return many.pisec(b) }},
+	})
 	if err != nil {
 		return err
 	}
-	b.rows = append(b.rows, row{"peak memory of install, 1,000 secrets", fmt.Sprintf("%.1f MiB", float64(memory)/1024), "-", "-", "under 20 MiB", verdict(memory < mostMemory)})
+	memory, err := b.installPeak()
+	if err != nil {
+		return err
+	}
+	growth := took[1].Seconds() / took[0].Seconds()
+	b.rows = append(b.rows,
+		row{"install of 2,000 secrets", show(took[1]), "pisec, 200: " + show(took[0]), fmt.Sprintf("%.1f times as long", growth), "10 times as long: linear", verdict(growth < 12)},
+		row{"peak memory of install, 1,000 secrets", fmt.Sprintf("%.1f MiB", float64(memory)/1024), "-", "-", "under 20 MiB", verdict(memory < mostMemory)})
 	return nil
 }
 
@@ -75,37 +93,62 @@ func (b *bench) installFleet(n int) (fleet, map[string]string, error) {
 	return f, versions, err
 }
 
-// installPisec tells also the peak of memory, in KiB.
-func (b *bench) installPisec(n int) (took time.Duration, memory int64, err error) {
+// installRun is a device with n secrets, ready to be installed.
+type installRun struct {
+	fleet fleet
+	root  string   // to install below
+	args  []string // of pisec
+}
+
+func (b *bench) newInstall(n int) (installRun, error) {
 	f, versions, err := b.installFleet(n)
 	if err != nil {
-		return 0, 0, err
+		return installRun{}, err
 	}
-	root := b.memory
-	args := []string{"install"}
-	if root == "" {
-		root = "/dev/shm/pisec-bench"
-		args = append(args, "--try", root)
+	r := installRun{fleet: f, root: b.memory, args: []string{"install"}}
+	if r.root == "" {
+		r.root = "/dev/shm/pisec-bench"
+		r.args = append(r.args, "--try", r.root)
 	}
-	m := manifest.Manifest{Schema: manifest.Schema, Host: hostName(0), HostKeys: []string{f.hostKey(hostName(0))}, Root: root}
+	m := manifest.Manifest{Schema: manifest.Schema, Host: hostName(0), HostKeys: []string{f.hostKey(hostName(0))}, Root: r.root}
 	for name, version := range versions {
 		m.Secrets = append(m.Secrets, manifest.Secret{Name: name, File: filepath.Join(f.root, "hosts", hostName(0), "secrets", name+".age"), Version: version})
 		m.Files = append(m.Files, manifest.File{Secret: name, Path: "secrets/" + name, Mode: 0o400})
 	}
 	file, err := writeJSON(f.root, m)
-	if err != nil {
-		return 0, 0, err
+	r.args = append(r.args, file)
+	return r, err
+}
+
+// pisec measures one first run: nothing is there yet.
+func (r installRun) pisec(b *bench) (time.Duration, error) {
+	if err := empty(r.root); err != nil {
+		return 0, err
 	}
-	took, err = best(5, func() (time.Duration, error) {
-		if err := empty(root); err != nil {
-			return 0, err
-		}
-		cmd := exec.Command(b.pisec, append(args, file)...)
-		took, err := timed(cmd)
-		memory = max(memory, peak(cmd))
-		return took, err
-	})
-	return took, memory, errors.Join(err, empty(root))
+	return timed(exec.Command(b.pisec, r.args...))
+}
+
+// loop decrypts the very files of pisec, by age.
+func (r installRun) loop(b *bench) (time.Duration, error) {
+	const script = `umask 077; for f in "$1"/hosts/` + `*/secrets/*.age; do
+  "$2" -d -i "$3" -o "$4/${f##*/}" "$f" || exit 1
+done; chmod 400 "$4"/*.age`
+	if err := empty(r.root); err != nil {
+		return 0, err
+	}
+	return timed(exec.Command("sh", "-c", script, "sh", r.fleet.root, b.age, r.fleet.hostKey(hostName(0)), r.root))
+}
+
+func (b *bench) installPeak() (int64, error) {
+	r, err := b.newInstall(installedPeak)
+	if err != nil {
+		return 0, err
+	}
+	if err := empty(r.root); err != nil {
+		return 0, err
+	}
+	memory, err := peak(exec.Command(b.pisec, r.args...))
+	return memory, errors.Join(err, empty(r.root))
 }
 
 func writeJSON(dir string, value any) (file string, err error) {
@@ -134,28 +177,6 @@ func empty(dir string) error {
 	return nil
 }
 
-// installLoop decrypts the very files of pisec.
-func (b *bench) installLoop() (time.Duration, error) {
-	f, _, err := b.installFleet(installed)
-	if err != nil {
-		return 0, err
-	}
-	root := b.memory
-	if root == "" {
-		root = "/dev/shm/pisec-bench"
-	}
-	const script = `umask 077; for f in "$1"/hosts/` + `*/secrets/*.age; do
-  "$2" -d -i "$3" -o "$4/${f##*/}" "$f" || exit 1
-done; chmod 400 "$4"/*.age`
-	took, err := best(2, func() (time.Duration, error) {
-		if err := empty(root); err != nil {
-			return 0, err
-		}
-		return timed(exec.Command("sh", "-c", script, "sh", f.root, b.age, f.hostKey(hostName(0)), root))
-	})
-	return took, errors.Join(err, empty(root))
-}
-
 // sopsManifest is what sops-install-secrets reads, as far as it is needed here.
 type sopsManifest struct {
 	Secrets           []sopsSecret `json:"secrets"`
@@ -174,16 +195,16 @@ type sopsSecret struct {
 	Mode     string `json:"mode"`
 }
 
-// installSops installs as many secrets of the same size, for as many readers,
-// from one YAML file or from a file each.
-func (b *bench) installSops(single bool) (time.Duration, error) {
+// sopsFiles writes as many secrets of the same size, for as many readers, into
+// one YAML file or a file each, and returns the arguments to install them. Every
+// run writes a new generation on a ramfs that the first one mounts.
+func (b *bench) sopsFiles(single bool) (args []string, err error) {
 	dir := filepath.Join(b.dir, fmt.Sprintf("sops-%t", single))
-	key, err := b.sopsFiles(dir, single)
+	key, err := b.sopsEncrypt(dir, single)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	mount := filepath.Join(dir, "mounted") // it mounts a ramfs of its own there
-	m := sopsManifest{SecretsMountPoint: mount, SymlinkPath: filepath.Join(dir, "current"), KeepGenerations: 1, AgeKeyFile: key}
+	m := sopsManifest{SecretsMountPoint: filepath.Join(dir, "mounted"), SymlinkPath: filepath.Join(dir, "current"), KeepGenerations: 1, AgeKeyFile: key}
 	for i := range installed {
 		name := secretName(i)
 		s := sopsSecret{Name: name, Path: filepath.Join(m.SymlinkPath, name), SopsFile: filepath.Join(dir, name), Format: "binary", Mode: "0400"}
@@ -193,22 +214,12 @@ func (b *bench) installSops(single bool) (time.Duration, error) {
 		m.Secrets = append(m.Secrets, s)
 	}
 	file, err := writeJSON(dir, m)
-	if err != nil {
-		return 0, err
-	}
-	took, err := best(2, func() (time.Duration, error) {
-		// Every run writes a new generation.
-		return timed(exec.Command(b.sopsInstall, "-ignore-passwd", file))
-	})
-	if err != nil {
-		return 0, err
-	}
-	_, err = os.Stat(filepath.Join(m.SymlinkPath, secretName(installed-1)))
-	return took, err
+	return []string{"-ignore-passwd", file}, err
 }
 
-// sopsFiles writes the encrypted files, and tells where the private key is.
-func (b *bench) sopsFiles(dir string, single bool) (key string, err error) {
+// sopsEncrypt writes the encrypted files, and tells where the private key is:
+// that of the last of three readers, as the host's is in its documentation.
+func (b *bench) sopsEncrypt(dir string, single bool) (key string, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
