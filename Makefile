@@ -4,10 +4,10 @@
 GO ?= go
 TARGETS = linux/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: help build demo test prepare vet cross unit fuzz nix device record eval clean uninstall
+.PHONY: help build demo test prepare vet cross unit fuzz bench-secrets nix device record eval clean uninstall
 
 help: ## show this
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
 
 build: ## build both commands into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/pisec ./cmd/pistack
@@ -36,6 +36,9 @@ unit: ## unit tests and scripts over the real binaries
 FUZZTIME ?= 30s
 fuzz: ## every fuzz target for FUZZTIME
 	testdata/fuzz $(FUZZTIME)
+
+bench-secrets: ## measure pisec beside age and sops-install-secrets
+	testdata/bench-secrets
 
 nix: ## Nix files parse, generated values evaluate, recorded units are sound
 	testdata/nixos/check

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"pistack/secrets/manifest"
 )
@@ -28,8 +27,8 @@ func (b *bench) install() error {
 		return err
 	}
 	contestants := []contestant{
-		{"pisec", func() (time.Duration, error) { return few.pisec(b) }},
-		{"shell loop over age -d", func() (time.Duration, error) { return few.loop(b) }},
+		{"pisec", func() (cost, error) { return few.pisec(b) }},
+		{"shell loop over age -d", func() (cost, error) { return few.loop(b) }},
 	}
 	if b.sopsInstall != "" && b.memory != "" {
 		for _, single := range []bool{false, true} {
@@ -38,7 +37,7 @@ func (b *bench) install() error {
 				return err
 			}
 			name := map[bool]string{false: "sops-install-secrets, a file each", true: "sops-install-secrets, all in one file"}[single]
-			contestants = append(contestants, contestant{name, func() (time.Duration, error) { return timed(exec.Command(b.sopsInstall, args...)) }})
+			contestants = append(contestants, contestant{name, func() (cost, error) { return timed(exec.Command(b.sopsInstall, args...)) }})
 		}
 	}
 	took, err := takeTurns(7, contestants)
@@ -62,8 +61,8 @@ func (b *bench) installGrowth(few installRun) error {
 		return err
 	}
 	took, err := takeTurns(7, []contestant{
-		{"200", func() (time.Duration, error) { return few.pisec(b) }},
-		{"2,000", func() (time.Duration, error) { return many.pisec(b) }},
+		{"200", func() (cost, error) { return few.pisec(b) }},
+		{"2,000", func() (cost, error) { return many.pisec(b) }},
 	})
 	if err != nil {
 		return err
@@ -72,9 +71,9 @@ func (b *bench) installGrowth(few installRun) error {
 	if err != nil {
 		return err
 	}
-	growth := took[1].Seconds() / took[0].Seconds()
+	growth := took[1].wall.Seconds() / took[0].wall.Seconds()
 	b.rows = append(b.rows,
-		row{"install of 2,000 secrets", show(took[1]), "pisec, 200: " + show(took[0]), fmt.Sprintf("%.1f times as long", growth), "10 times as long: linear", verdict(growth < 12)},
+		row{"install of 2,000 secrets", took[1].String(), "pisec, 200: " + took[0].String(), fmt.Sprintf("%.1f times as long", growth), "10 times as long: linear", verdict(growth < 12)},
 		row{"peak memory of install, 1,000 secrets", fmt.Sprintf("%.1f MiB", float64(memory)/1024), "-", "-", "under 20 MiB", verdict(memory < mostMemory)})
 	return nil
 }
@@ -121,20 +120,20 @@ func (b *bench) newInstall(n int) (installRun, error) {
 }
 
 // pisec measures one first run: nothing is there yet.
-func (r installRun) pisec(b *bench) (time.Duration, error) {
+func (r installRun) pisec(b *bench) (cost, error) {
 	if err := empty(r.root); err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	return timed(exec.Command(b.pisec, r.args...))
 }
 
 // loop decrypts the very files of pisec, by age.
-func (r installRun) loop(b *bench) (time.Duration, error) {
+func (r installRun) loop(b *bench) (cost, error) {
 	const script = `umask 077; for f in "$1"/hosts/` + `*/secrets/*.age; do
   "$2" -d -i "$3" -o "$4/${f##*/}" "$f" || exit 1
 done; chmod 400 "$4"/*.age`
 	if err := empty(r.root); err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	return timed(exec.Command("sh", "-c", script, "sh", r.fleet.root, b.age, r.fleet.hostKey(hostName(0)), r.root))
 }

@@ -25,20 +25,20 @@ func (b *bench) large() error {
 			return err
 		}
 	}
-	verify, err := best(3, func() (time.Duration, error) {
+	verify, err := best(3, func() (cost, error) {
 		return timed(exec.Command(b.pisec, "verify", "--fleet", f.root), findsThings)
 	})
 	if err != nil {
 		return err
 	}
-	list, err := best(5, func() (time.Duration, error) {
+	list, err := best(5, func() (cost, error) {
 		return timed(exec.Command(b.pisec, "list", "--fleet", f.root, hostName(7)))
 	})
 	if err != nil {
 		return err
 	}
 	n := 0
-	add, err := best(10, func() (time.Duration, error) {
+	add, err := best(10, func() (cost, error) {
 		n++
 		return timed(exec.Command(b.pisec, "add", "--fleet", f.root, hostName(7), "ADDED_"+strconv.Itoa(n), "--file", f.identity))
 	})

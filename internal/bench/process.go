@@ -5,20 +5,25 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// timed runs a command to its end, which must be good, and tells how long that
-// took.
-func timed(cmd *exec.Cmd, goodStatus ...int) (time.Duration, error) {
+// cost is how long something took, and the processor time that it and its
+// children had, which another load on the machine changes less.
+type cost struct{ wall, cpu time.Duration }
+
+// timed runs a command to its end, which must be good.
+func timed(cmd *exec.Cmd, goodStatus ...int) (cost, error) {
 	start := time.Now()
 	out, err := cmd.CombinedOutput()
-	took := time.Since(start)
-	for _, status := range goodStatus {
-		if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == status {
+	took := cost{wall: time.Since(start)}
+	if cmd.ProcessState != nil {
+		took.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+		if slices.Contains(goodStatus, cmd.ProcessState.ExitCode()) {
 			return took, nil
 		}
 	}
@@ -28,37 +33,47 @@ func timed(cmd *exec.Cmd, goodStatus ...int) (time.Duration, error) {
 	return took, nil
 }
 
-// best is the shortest of n measurements: what others do on the machine can only
-// make one longer.
-func best(n int, measure func() (time.Duration, error)) (time.Duration, error) {
-	took, err := takeTurns(n, []contestant{{"pisec", measure}})
-	if err != nil {
-		return 0, err
+// ownProcessors is the processor time that this process has had.
+func ownProcessors() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0 // no such call fails
 	}
-	return took[0], nil
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // contestant is one of several that do the same.
 type contestant struct {
 	name string
-	run  func() (time.Duration, error)
+	run  func() (cost, error)
 }
 
-// takeTurns is best for several: each in turn, n times.
-func takeTurns(n int, all []contestant) ([]time.Duration, error) {
-	shortest := make([]time.Duration, len(all))
+// takeTurns runs each in turn, n times, and tells the least that each took: what
+// others do on the machine can only make it more.
+func takeTurns(n int, all []contestant) ([]cost, error) {
+	least := make([]cost, len(all))
 	for round := range n {
 		for i, c := range all {
 			took, err := c.run()
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
-			if round == 0 || took < shortest[i] {
-				shortest[i] = took
+			if round == 0 {
+				least[i] = took
 			}
+			least[i] = cost{min(least[i].wall, took.wall), min(least[i].cpu, took.cpu)}
 		}
 	}
-	return shortest, nil
+	return least, nil
+}
+
+// best is takeTurns for one.
+func best(n int, run func() (cost, error)) (cost, error) {
+	took, err := takeTurns(n, []contestant{{"pisec", run}})
+	if err != nil {
+		return cost{}, err
+	}
+	return took[0], nil
 }
 
 // peakArgument makes this command run the rest of its arguments, and print the

@@ -31,15 +31,15 @@ func (b *bench) rekey() error {
 		return err
 	}
 	took, err := takeTurns(3, []contestant{
-		{"pisec", func() (time.Duration, error) {
+		{"pisec", func() (cost, error) {
 			if err := f.pin(host); err != nil {
-				return 0, err
+				return cost{}, err
 			}
 			return timed(exec.Command(b.pisec, "rekey", "--fleet", f.root, "--identity", f.identity, "--yes"))
 		}},
-		{"shell loop over age, 1,000 decrypt and encrypt, no sync", func() (time.Duration, error) { return b.rekeyLoop(f, host) }},
-		{"age in one process on one core, in memory", func() (time.Duration, error) { return f.rekeyInProcess(host, 1) }},
-		{"the same on all cores", func() (time.Duration, error) { return f.rekeyInProcess(host, runtime.GOMAXPROCS(0)) }},
+		{"shell loop over age, 1,000 decrypt and encrypt, no sync", func() (cost, error) { return b.rekeyLoop(f, host) }},
+		{"age in one process on one core, in memory", func() (cost, error) { return f.rekeyInProcess(host, 1) }},
+		{"the same on all cores", func() (cost, error) { return f.rekeyInProcess(host, runtime.GOMAXPROCS(0)) }},
 	})
 	if err != nil {
 		return err
@@ -53,17 +53,17 @@ func (b *bench) rekey() error {
 }
 
 // rekeyLoop is what one would write by hand. It syncs nothing.
-func (b *bench) rekeyLoop(f fleet, host string) (time.Duration, error) {
+func (b *bench) rekeyLoop(f fleet, host string) (cost, error) {
 	readers, err := f.readers(host)
 	if err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	var list []string
 	for _, r := range readers {
 		list = append(list, r.Text)
 	}
 	if err := f.write("readers", strings.Join(list, "\n")+"\n"); err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	const script = `cd "$1" && rm -rf loop && mkdir loop && for f in hosts/` + `*/secrets/*.age; do
   "$2" -d -i operator "$f" | "$2" -a -R readers -o "loop/${f##*/}" || exit 1
@@ -73,18 +73,18 @@ done && test $(ls loop | wc -l) = "$3"`
 
 // rekeyInProcess decrypts and encrypts every secret in memory, by age alone, on
 // some cores.
-func (f fleet) rekeyInProcess(host string, cores int) (time.Duration, error) {
+func (f fleet) rekeyInProcess(host string, cores int) (cost, error) {
 	key, err := os.ReadFile(f.identity)
 	if err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	identity, err := agessh.ParseIdentity(key)
 	if err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	readers, err := f.readers(host)
 	if err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	var recipients []age.Recipient
 	for _, r := range readers {
@@ -92,17 +92,17 @@ func (f fleet) rekeyInProcess(host string, cores int) (time.Duration, error) {
 	}
 	names, err := filepath.Glob(filepath.Join(f.root, "hosts", host, "secrets", "*.age"))
 	if err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	var files [][]byte
 	for _, name := range names {
 		data, err := os.ReadFile(name)
 		if err != nil {
-			return 0, err
+			return cost{}, err
 		}
 		files = append(files, data)
 	}
-	start := time.Now()
+	start, before := time.Now(), ownProcessors()
 	var all sync.WaitGroup
 	problems := make([]error, cores)
 	for core := range cores {
@@ -113,7 +113,7 @@ func (f fleet) rekeyInProcess(host string, cores int) (time.Duration, error) {
 		})
 	}
 	all.Wait()
-	return time.Since(start), errors.Join(problems...)
+	return cost{wall: time.Since(start), cpu: ownProcessors() - before}, errors.Join(problems...)
 }
 
 func reencrypt(data []byte, identity age.Identity, recipients []age.Recipient) error {

@@ -16,20 +16,21 @@ type row struct {
 	met   string // "yes", "MISSED", or why it was not measured
 }
 
-// beside is a row that compares two durations: ours may be at most the peer's
-// divided by least.
-func beside(what string, ours time.Duration, peer string, theirs time.Duration, least float64) row {
-	ratio := theirs.Seconds() / ours.Seconds()
+// beside is a row that compares with a peer: it has to take at least that many
+// times as long as ours.
+func beside(what string, ours cost, peer string, theirs cost, least float64) row {
+	ratio := theirs.wall.Seconds() / ours.wall.Seconds()
 	want := fmt.Sprintf("at least %g times as fast", least)
 	if least < 1 {
 		want = fmt.Sprintf("at most %g times as long", 1/least)
 	}
-	return row{what, show(ours), peer + ": " + show(theirs), fmt.Sprintf("%.1f times as fast", ratio), want, verdict(ratio >= least)}
+	of := fmt.Sprintf("%.1f times as fast; %.1f by processor time", ratio, theirs.cpu.Seconds()/ours.cpu.Seconds())
+	return row{what, ours.String(), peer + ": " + theirs.String(), of, want, verdict(ratio >= least)}
 }
 
-// within is a row of a duration with a limit.
-func within(what string, ours, limit time.Duration) row {
-	return row{what, show(ours), "-", "-", "under " + show(limit), verdict(ours < limit)}
+// within is a row with a limit.
+func within(what string, ours cost, limit time.Duration) row {
+	return row{what, ours.String(), "-", "-", "under " + show(limit), verdict(ours.wall < limit)}
 }
 
 // missing is a row of a peer that could not be run.
@@ -43,6 +44,8 @@ func verdict(met bool) string {
 	}
 	return "MISSED"
 }
+
+func (c cost) String() string { return fmt.Sprintf("%s (%s of processors)", show(c.wall), show(c.cpu)) }
 
 func show(d time.Duration) string {
 	switch {

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -99,14 +100,17 @@ func readFile(path string, max int64) ([]byte, error) {
 		return nil, pathReason(err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, max+1))
-	if err != nil {
+	var data bytes.Buffer
+	if info, err := f.Stat(); err == nil && info.Size() <= max {
+		data.Grow(int(info.Size()) + bytes.MinRead) // one read, no growing
+	}
+	if _, err := data.ReadFrom(io.LimitReader(f, max+1)); err != nil {
 		return nil, pathReason(err)
 	}
-	if int64(len(data)) > max {
+	if int64(data.Len()) > max {
 		return nil, fmt.Errorf("%s is larger than %d bytes", path, max)
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 // pathReason keeps path and reason of a file error, without the system call.

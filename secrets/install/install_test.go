@@ -25,7 +25,7 @@ import (
 
 // device is a machine's view: a host key, encrypted files, and a root on tmpfs.
 type device struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string // on disk: key and encrypted files
 	root    string // in memory
 	readers []secrets.Reader
@@ -38,7 +38,7 @@ const (
 	setSize = 8 // secrets in a set of TestKilledInstaller
 )
 
-func newDevice(t *testing.T) *device {
+func newDevice(t testing.TB) *device {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("secrets are installed on Linux only")

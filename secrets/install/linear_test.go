@@ -26,6 +26,17 @@ func TestWorkGrowsLinearly(t *testing.T) {
 	}
 }
 
+// BenchmarkInstall200 is a first run with 200 secrets.
+func BenchmarkInstall200(b *testing.B) {
+	d := newDevice(b)
+	m := d.manifest(d.addMany(200)...)
+	for b.Loop() {
+		os.RemoveAll(d.root)
+		os.Mkdir(d.root, 0o700)
+		d.mustInstall(m)
+	}
+}
+
 func work(t *testing.T, n int) map[string]float64 {
 	d := newDevice(t)
 	data := mustJSON(t, d.manifest(d.addMany(n)...))
