@@ -3,13 +3,16 @@ package secrets
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -473,6 +476,110 @@ func TestJournalThatNamesOtherFiles(t *testing.T) {
 		if _, err := c.store.Recover(); err == nil || !strings.Contains(err.Error(), "which is no secret") {
 			t.Errorf("%s: %v", file, err)
 		}
+	}
+}
+
+// oneByOne is an identity, or a recipient, that must not be used by two at once,
+// as those of plugins must not.
+type oneByOne struct {
+	t    *testing.T
+	id   age.Identity
+	to   age.Recipient
+	busy *atomic.Int32
+	used *atomic.Int32
+}
+
+func (o oneByOne) enter() func() {
+	if o.busy.Add(1) > 1 {
+		o.t.Error("used by two at once")
+	}
+	o.used.Add(1)
+	runtime.Gosched()
+	return func() { o.busy.Add(-1) }
+}
+
+func (o oneByOne) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	defer o.enter()()
+	return o.id.Unwrap(stanzas)
+}
+
+func (o oneByOne) Wrap(key []byte) ([]*age.Stanza, error) {
+	defer o.enter()()
+	return o.to.Wrap(key)
+}
+
+// TestRekeyAsksOneByOne: a plugin, as a key or as a reader, gets one file after
+// another, because it may want somebody to touch a device for each.
+func TestRekeyAsksOneByOne(t *testing.T) {
+	c := newRekeyCase(t)
+	plugin := oneByOne{t, c.operator.identity, c.fresh.reader.Recipient, new(atomic.Int32), new(atomic.Int32)}
+	if err := c.store.ApplyRekey(c.plan(t), plugin); err != nil {
+		t.Fatal(err)
+	}
+	readers := []Reader{c.operator.reader, {Source: "plugin", Text: "age1plugin1x", Recipient: plugin}}
+	plan, err := c.store.PlanRekey([]Wanted{{"a", readers}, {"b", readers}}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.store.ApplyRekey(plan, c.operator.identity); err != nil {
+		t.Fatal(err)
+	}
+	if n := plugin.used.Load(); n != 4*rekeyFiles {
+		t.Errorf("asked %d times instead of once a file", n)
+	}
+	if old, fresh := c.state(t); old != 0 || fresh != 2*rekeyFiles {
+		t.Fatalf("the old key opens %d, the new %d", old, fresh)
+	}
+}
+
+// TestRekeyAsksForThePassphraseOnce, whether it is the right one or not, however
+// many files want the key at once.
+func TestRekeyAsksForThePassphraseOnce(t *testing.T) {
+	for _, c := range []struct{ typed, want string }{{"right", ""}, {"wrong", "identity "}} {
+		t.Run(c.typed, func(t *testing.T) {
+			k := newRekeyCase(t)
+			public, private, err := ed25519.GenerateKey(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			block, err := ssh.MarshalPrivateKeyWithPassphrase(private, "", []byte("right"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "key")
+			if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			key, err := ssh.NewPublicKey(public)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reader, err := ParseReader("locked", string(ssh.MarshalAuthorizedKey(key)), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			locked := []Reader{reader}
+			first, err := k.store.PlanRekey([]Wanted{{"a", locked}, {"b", locked}}, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := k.store.ApplyRekey(first, k.operator.identity); err != nil {
+				t.Fatal(err)
+			}
+			var asked atomic.Int32
+			ids, err := LoadIdentity(file, func(string) ([]byte, error) { asked.Add(1); return []byte(c.typed), nil }, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = k.store.ApplyRekey(k.plan(t), ids...)
+			if (c.want == "") != (err == nil) || (err != nil && (!strings.HasPrefix(err.Error(), c.want) || strings.Count(err.Error(), c.want) != 1)) {
+				t.Errorf("error %v", err)
+			}
+			if n := asked.Load(); n != 1 {
+				t.Errorf("asked %d times", n)
+			}
+			k.assertClean(t)
+		})
 	}
 }
 
