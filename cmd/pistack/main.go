@@ -26,6 +26,6 @@ out, nixos-rebuild deploys them. Work in this order: pisec add, pistack check,
 pistack lock, pistack generate, git commit, pistack deploy.
 
 ` + cli.ExitHelp,
-		Commands: []*ucli.Command{checkCommand(), lockCommand(), generateCommand(), deployCommand()},
+		Commands: []*ucli.Command{checkCommand(), lockCommand(), generateCommand(), diffCommand(), deployCommand()},
 	}
 }

@@ -119,6 +119,10 @@ func union(a, b leaves) leaves {
 }
 
 func (c *comparison) detail(path string, old, now *leaf) {
+	c.out.Details = append(c.out.Details, newDetail(path, old, now))
+}
+
+func newDetail(path string, old, now *leaf) Detail {
 	d := Detail{Path: path}
 	if old != nil {
 		d.Old = &old.shown
@@ -133,5 +137,22 @@ func (c *comparison) detail(path string, old, now *leaf) {
 		}
 		d.New = &changed
 	}
-	c.out.Details = append(c.out.Details, d)
+	return d
+}
+
+// NewDetail is a setting that differs, as the details of a stack are shown: what
+// its name calls a secret is hidden, and "" is none.
+func NewDetail(name, old, now string) Detail {
+	leafOf := func(value string) *leaf {
+		if value == "" {
+			return nil
+		}
+		variable := strings.TrimPrefix(name, "env.")
+		path := ""
+		if variable != name {
+			path = ".environment"
+		}
+		return &leaf{value, shown(path, variable, value)}
+	}
+	return newDetail(name, leafOf(old), leafOf(now))
 }
