@@ -101,9 +101,14 @@ type Finding struct {
 
 // Hosts compares the hosts that the selectors mean on either side.
 func Hosts(ctx context.Context, p *Pair, selectors []string) (Report, error) {
+	report, _, err := hosts(ctx, p, selectors)
+	return report, err
+}
+
+func hosts(ctx context.Context, p *Pair, selectors []string) (Report, *work, error) {
 	names, err := p.selected(selectors)
 	if err != nil {
-		return Report{}, err
+		return Report{}, nil, err
 	}
 	w := &work{Pair: p, reach: newReach(p.Base.revision, p.differ, p.Head.revision == nil)}
 	w.report = Report{Base: p.Base.Name, Head: p.Head.Name, Compared: len(names)}
@@ -117,7 +122,7 @@ func Hosts(ctx context.Context, p *Pair, selectors []string) (Report, error) {
 	w.run(ctx)
 	w.finish()
 	w.report.Nix = nixFiles(p.differ, names)
-	return w.report, ctx.Err()
+	return w.report, w, ctx.Err()
 }
 
 // selected are the names of the hosts that the selectors mean, on either side.

@@ -118,10 +118,10 @@ func (r *reach) inText(dir, file string, data []byte) []string {
 			end++
 		}
 		word := string(rest[start:end])
-		rest = rest[end:]
-		if strings.ContainsAny(word, "${}") {
-			return append(folders, everywhere)
+		if strings.Contains(word, "$") || start > 0 && rest[start-1] == '}' {
+			return append(folders, everywhere) // a variable is a part of it
 		}
+		rest = rest[end:]
 		for from := path.Dir(file); ; from = path.Dir(from) {
 			folders = append(folders, folderOf(path.Join(from, word)))
 			if from == dir || from == "." {
@@ -131,9 +131,9 @@ func (r *reach) inText(dir, file string, data []byte) []string {
 	}
 }
 
-// pathByte tells of what a path in a text is made of, variables included.
+// pathByte tells of what a path in a text is made of, and of a variable's "$".
 func pathByte(b byte) bool {
-	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b >= 0x80 || strings.IndexByte("._-/${}+@~", b) >= 0
+	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b >= 0x80 || strings.IndexByte("._-/$+@~", b) >= 0
 }
 
 // folderOf is the folder of what is probably a file. A path out of the
