@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -47,7 +48,7 @@ func (w *work) compareSecrets(host string, s *bothSecrets) []Secret {
 			found = append(found, Secret{Name: name, Change: SecretAdded, Gained: []string{}, Lost: []string{}})
 		case !has:
 			found = append(found, Secret{Name: name, Change: SecretRemoved, Gained: []string{}, Lost: []string{}})
-		case w.differ.Has(old.File):
+		case w.differ.Has(old.File) && !w.sameFile(old.File):
 			found = append(found, w.compareSecret(old, now))
 		}
 	}
@@ -57,6 +58,13 @@ func (w *work) compareSecrets(host string, s *bothSecrets) []Secret {
 func there(s *Side, host, name string) bool {
 	_, err := fs.Lstat(s.Files, secrets.File(host, name))
 	return err == nil
+}
+
+// sameFile tells of a path that Git listed as different for its mode or time.
+func (w *work) sameFile(file string) bool {
+	one, err := fs.ReadFile(w.Base.Files, file)
+	other, otherErr := fs.ReadFile(w.Head.Files, file)
+	return err == nil && otherErr == nil && bytes.Equal(one, other)
 }
 
 func (w *work) compareSecret(old, now secrets.Entry) Secret {
