@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"pistack/internal/fleet"
 )
@@ -382,5 +383,30 @@ func TestSelectStacks(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%q: %s, want %s", c.selectors, got, c.want)
 		}
+	}
+}
+
+// TestLoadFS: any file system will do, and a key can be read from it.
+func TestLoadFS(t *testing.T) {
+	const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJg4gF5L7Zr5fT0l1V5v5Yh0F3pQf0mJt2Jm1yQ0qkqN"
+	files := fstest.MapFS{}
+	for name, content := range map[string]string{
+		"fleet.toml": "operators = [\"age1example\"]\n", "stacks/chat/compose.yaml": "x", "stacks/empty/file": "x", "modules/boards/rpi4.nix": "{ }",
+		"hosts/pi/host.toml":                "address = \"pi\"\nsystem = \"aarch64-linux\"\nboard = \"rpi4\"\nstacks = [\"chat\"]\n",
+		"hosts/pi/ssh_host_ed25519_key.pub": key + "\n",
+	} {
+		files[name] = &fstest.MapFile{Data: []byte(content)}
+	}
+	f, err := fleet.LoadFS(files, "")
+	if err != nil || len(f.Hosts) != 1 || !reflect.DeepEqual(f.Stacks, []string{"chat"}) {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	if got, err := f.Hosts[0].PublicKey(); got != key || err != nil {
+		t.Errorf("key %q, %v", got, err)
+	}
+	files["hosts/pi/host.toml"].Data = []byte("address = \"pi\"\nsystem = \"aarch64-linux\"\nboard = \"rpi5\"\nstacks = [\"char\"]\n")
+	f, err = fleet.LoadFS(files, "")
+	if f == nil || err == nil || !strings.Contains(err.Error(), `did you mean "chat"?`) || !strings.Contains(err.Error(), `no board "rpi5"`) {
+		t.Errorf("%+v, %v", f, err)
 	}
 }
