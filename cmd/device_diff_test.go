@@ -69,11 +69,20 @@ func replaced(file string, oldNew ...string) func(*testing.T, *lab) {
 // which is what Debian has, also recreates what depends on a recreated one, and
 // sees no change of a network.
 func TestDeviceDiff(t *testing.T) {
-	const compose, dir = "stacks/predict/compose.yaml", "stacks/predict/"
 	l := newLab(t)
 	l.prepare(t)
 	l.up(t)
-	for _, c := range []change{
+	for _, c := range versions() {
+		if !t.Run(c.name, func(t *testing.T) { l.predict(t, c) }) {
+			return
+		}
+	}
+}
+
+// versions of the stack, each a change of the one before.
+func versions() []change {
+	const compose, dir = "stacks/predict/compose.yaml", "stacks/predict/"
+	return []change{
 		{"nothing", func(*testing.T, *lab) {}, nil},
 		{"what Compose does not look at", replaced(compose, "services:", "# a comment\nx-note: 1\nservices:", "    image: predict:1\n    volumes: [\"rows", "    image: predict:1\n    pull_policy: missing\n    volumes: [\"rows"), nil},
 		{"a variable, and who lives in the container", replaced(compose, `LEVEL: "1"`, `LEVEL: "2"`), map[string]string{"web": "recreate", "side": "recreate"}},
@@ -97,10 +106,6 @@ func TestDeviceDiff(t *testing.T) {
 		{"fewer containers", replaced(compose, "    scale: 3\n", "    scale: 1\n"), map[string]string{"idle": "scale"}},
 		{"a service comes and one goes", replaced(compose, "  idle:", "  fresh:"), map[string]string{"idle": "remove", "fresh": "create"}},
 		{"a profile disables a service", replaced(compose, "  fresh:", "  fresh:\n    profiles: [extra]"), nil},
-	} {
-		if !t.Run(c.name, func(t *testing.T) { l.predict(t, c) }) {
-			return
-		}
 	}
 }
 
@@ -111,6 +116,12 @@ func (l *lab) prepare(t *testing.T) {
 	for _, image := range []string{"predict:1", "predict:2"} {
 		l.vpi(t, "image", predicted.number, image, l.app(t), "LABEL image="+image)
 	}
+	l.writeStack(t)
+}
+
+// writeStack makes the stack the only one of the host.
+func (l *lab) writeStack(t *testing.T) {
+	t.Helper()
 	if err := os.RemoveAll(filepath.Join(l.fleet, "hosts", predicted.host, "secrets")); err != nil {
 		t.Fatal(err)
 	}
@@ -121,9 +132,8 @@ func (l *lab) prepare(t *testing.T) {
 	l.addSecret(t, predicted, "KEY")
 }
 
-// up commits the fleet, brings the stack's files to the device, as they would be
-// in /etc, and runs what the stack's unit runs.
-func (l *lab) up(t *testing.T) {
+// record generates and commits.
+func (l *lab) record(t *testing.T) {
 	t.Helper()
 	l.command(t, "git", "add", "--all").output(t)
 	if out, err := l.command(t, "pistack", "generate", predicted.host).combined(); err != nil {
@@ -131,6 +141,13 @@ func (l *lab) up(t *testing.T) {
 	}
 	l.command(t, "git", "add", "--all").output(t)
 	l.command(t, "git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "--allow-empty", "-m", "version").output(t)
+}
+
+// up records the version, brings the stack's files to the device, as they would
+// be in /etc, and runs what the stack's unit runs.
+func (l *lab) up(t *testing.T) {
+	t.Helper()
+	l.record(t)
 	generated := "hosts/" + predicted.host + "/generated"
 	files := l.command(t, "tar", "-c", "-C", filepath.Join(l.fleet, "stacks/predict"), ".",
 		"-C", filepath.Join(l.fleet, generated), "predict.override.yaml", "host.env").output(t)

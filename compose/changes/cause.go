@@ -141,7 +141,10 @@ func (c *comparison) inherited(name, key string, old, now any) bool {
 // own: an included one.
 func (c *comparison) elsewhere(name, key string) string {
 	place := c.after.stack.Place("services", name, key)
-	if strings.HasPrefix(place.File, "stacks/"+c.after.stack.Name+"/") || place.File == "" {
+	own := slices.ContainsFunc(c.after.stack.ComposeFiles, func(file string) bool {
+		return place.File == "stacks/"+c.after.stack.Name+"/"+file
+	})
+	if own || place.File == "" {
 		return ""
 	}
 	return " in " + place.File

@@ -300,12 +300,36 @@ func TestReach(t *testing.T) {
 	}
 }
 
+// TestSubfolder: a fleet may be a folder of a larger repository.
+func TestSubfolder(t *testing.T) {
+	whole := newRepository(t, map[string]string{
+		"deep/fleet/fleet.toml": "operators = [\"" + operator + "\"]\n", "deep/fleet/hosts/a/host.toml": host("one"),
+		"deep/fleet/stacks/one/compose.yaml": image("1"), "stacks/one/compose.yaml": image("1"),
+	})
+	fleet := repository{t, filepath.Join(whole.root, "deep/fleet")}
+	whole.write("stacks/one/compose.yaml", image("2"))
+	if report, _ := fleet.compare(); !report.Empty() {
+		t.Errorf("%+v", report)
+	}
+	fleet.write("stacks/one/compose.yaml", image("2"))
+	if report, loaded := fleet.compare(); !slices.Equal(lines(report), []string{"a one/web pull"}) || loaded != 1 {
+		t.Errorf("%+v", report)
+	}
+	whole.commit()
+	if report, _ := fleet.report("HEAD", false, nil); !slices.Equal(lines(report), []string{"a one/web pull"}) {
+		t.Errorf("%+v", report)
+	}
+}
+
 // TestTotals adds up.
 func TestTotals(t *testing.T) {
 	r := example(t)
-	r.write("stacks/shared/compose.yaml", image("2")+"  db:\n    image: y\n    privileged: true\n")
+	const more = "  same:\n    image: z\n"
+	r.write("stacks/shared/compose.yaml", image("1")+more+"  gone:\n    image: z\n")
+	r.commit()
+	r.write("stacks/shared/compose.yaml", image("2")+more+"  db:\n    image: y\n    privileged: true\n")
 	report, _ := r.compare()
-	want := Totals{Hosts: 2, Stacks: 2, Dangers: 2, Effects: map[changes.Effect]int{changes.Pull: 2, changes.Create: 2}}
+	want := Totals{Hosts: 2, Stacks: 2, Dangers: 2, Effects: map[changes.Effect]int{changes.None: 2, changes.Pull: 2, changes.Create: 2, changes.Remove: 2}}
 	if got := report.Totals(); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}

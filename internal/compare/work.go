@@ -35,10 +35,10 @@ type job struct {
 	before, after *load
 	places        []place
 
-	changes  changes.Changes
-	failed   bool
-	services int
-	findings []Finding
+	changes   changes.Changes
+	failed    bool
+	unchanged int // services of the new version that run on as they are
+	findings  []Finding
 }
 
 // place is where the result of a job goes.
@@ -210,12 +210,15 @@ func (j *job) run(ctx context.Context) {
 	if j.failed {
 		return
 	}
-	for _, s := range []*compose.Stack{before, after} {
-		if s != nil {
-			j.services = len(s.Services)
+	j.changes = changes.Between(before, after)
+	if after != nil {
+		j.unchanged = len(after.Services)
+	}
+	for _, s := range j.changes.Services {
+		if s.Effect != changes.None && s.Effect != changes.Remove {
+			j.unchanged--
 		}
 	}
-	j.changes = changes.Between(before, after)
 }
 
 func (j *job) stackOf(ctx context.Context, l *load) *compose.Stack {
@@ -239,10 +242,9 @@ func (w *work) finish() {
 		if j.failed || j.changes.Empty() {
 			continue
 		}
-		affected := len(slices.DeleteFunc(slices.Clone(j.changes.Services), func(s changes.Service) bool { return s.Effect == changes.None }))
 		for _, p := range j.places {
 			h := &w.report.Hosts[p.host]
-			h.Stacks = append(h.Stacks, Stack{Name: j.stack, Status: p.status, Unchanged: max(0, j.services-affected), Changes: j.changes})
+			h.Stacks = append(h.Stacks, Stack{Name: j.stack, Status: p.status, Unchanged: j.unchanged, Changes: j.changes})
 		}
 	}
 	w.moved()
