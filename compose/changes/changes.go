@@ -7,9 +7,9 @@
 // is another one. Which parts of it count is Compose's rule, reproduced in
 // configuration; what it does not look at, secrets' values and files' content,
 // is in compose.Service.Inputs, which the device carries as a label. So an
-// effect is what "docker compose up" will do, as of Compose 2.30. Older ones also
-// recreate the services that depend on a recreated one, and see no change of a
-// network.
+// effect is what "docker compose up" will do, as of version 5. Version 2 may do
+// more: it recreates for depends_on and profiles, too, and before 2.30 recreates
+// what depends on a recreated service, and sees no change of a network.
 //
 // # Values
 //

@@ -19,7 +19,7 @@ func (c *comparison) service(name string) {
 	case !has && c.disabled(name):
 		c.note(name, None, "a profile disables it: its container runs on, and Compose leaves it alone")
 	case !has:
-		c.note(name, Remove, c.whyRemoved(name))
+		c.note(name, Remove, c.whyRemoved())
 	default:
 		c.own(name, before, after)
 	}
@@ -42,7 +42,7 @@ func (c *comparison) whyCreated(name string) string {
 	return "the service is new"
 }
 
-func (c *comparison) whyRemoved(string) string {
+func (c *comparison) whyRemoved() string {
 	if c.after.stack == nil {
 		return "the stack leaves this host; volumes are kept"
 	}

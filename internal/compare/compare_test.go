@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -333,4 +334,19 @@ func TestTotals(t *testing.T) {
 	if got := report.Totals(); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
+}
+
+// FuzzInText: any text comes to an end, with folders that are clean paths.
+func FuzzInText(f *testing.F) {
+	for _, text := range []string{"", "../", "a: ../x/y.yaml", "${A}/../x", "../$B", "../../../../..", "....//../", "x../y ../z"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var r reach
+		for _, folder := range r.inText("stacks/s", "stacks/s/sub/compose.yaml", []byte(text)) {
+			if folder != path.Clean(folder) {
+				t.Errorf("%q in %q", folder, text)
+			}
+		}
+	})
 }
