@@ -80,8 +80,12 @@ func (s *Stack) PlaceOfItem(index int, name string, path ...string) Position {
 // Says tells whether the author's files have something at exactly this path. What
 // comes from the base of an "extends" or through a merge ("<<") has it elsewhere.
 func (s *Stack) Says(path ...string) bool {
-	_, depth := s.docs.deepest(path)
-	return depth == len(path)
+	for _, d := range s.docs {
+		if _, whole := d.find(path...); whole {
+			return true
+		}
+	}
+	return false
 }
 
 // Redact makes a text of the model readable: "(secret NAME)" for each token.

@@ -52,7 +52,7 @@ func (c *comparison) configCauses(name string, before, after service) []string {
 	if before.Image != after.Image {
 		cause := imageCause(before.Image, after.Image)
 		if c.inherited(name, "image", nil, nil) {
-			inherited = append(inherited, cause)
+			inherited = append(inherited, cause+c.elsewhere(name, "image"))
 		} else {
 			own = append(own, cause+c.elsewhere(name, "image"))
 		}
@@ -66,7 +66,7 @@ func (c *comparison) configCauses(name string, before, after service) []string {
 			continue // the number of replicas alone
 		}
 		if c.inherited(name, key, old[key], now[key]) {
-			inherited = append(inherited, cause)
+			inherited = append(inherited, cause+c.elsewhere(name, key))
 			continue
 		}
 		own = append(own, cause+c.elsewhere(name, key))
@@ -151,7 +151,7 @@ func (c *comparison) elsewhere(name, key string) string {
 }
 
 // inputCauses names secrets and files whose content is another.
-func inputCauses(v version, before, after service) []string {
+func inputCauses(v side, before, after service) []string {
 	var causes []string
 	describe := func(old, now map[string]string, added, removed, changed string) {
 		for _, key := range bothKeys(old, now) {

@@ -69,10 +69,17 @@ type Detail struct {
 	New  *string `json:"new"`
 }
 
-// Between compares two versions of a stack on one host. Either may be nil: the
-// stack comes to the host, or leaves it.
-func Between(before, after *compose.Stack) Changes {
-	c := &comparison{before: newVersion(before), after: newVersion(after), effects: map[string]*Service{}}
+// Version is a stack as one host runs it. One without a stack stands for the time
+// before it came to the host, or after it left.
+type Version struct {
+	Stack  *compose.Stack
+	Images map[string]string // service to its image with digest, of those that a lock pins
+	Wrong  map[string]string // service to why its image does not run on the host
+}
+
+// Between compares two versions of a stack on one host.
+func Between(before, after Version) Changes {
+	c := &comparison{before: newSide(before), after: newSide(after), effects: map[string]*Service{}}
 	for _, name := range c.names() {
 		c.service(name)
 	}
@@ -85,7 +92,7 @@ func Between(before, after *compose.Stack) Changes {
 
 // comparison is the state of one Between.
 type comparison struct {
-	before, after version
+	before, after side
 	effects       map[string]*Service
 	out           Changes
 }
@@ -93,7 +100,7 @@ type comparison struct {
 // names lists the services of both versions, sorted.
 func (c *comparison) names() []string {
 	all := map[string]bool{}
-	for _, v := range []version{c.before, c.after} {
+	for _, v := range []side{c.before, c.after} {
 		for name := range v.services {
 			all[name] = true
 		}

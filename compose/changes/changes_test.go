@@ -150,7 +150,7 @@ func TestBetween(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			before, after := c.before.mustLoad(t), c.after.mustLoad(t)
-			got := changes.Between(before, after)
+			got := between(before, after)
 			if !slices.Equal(lines(got), c.want) {
 				t.Errorf("got\n  %s\nwant\n  %s", strings.Join(lines(got), "\n  "), strings.Join(c.want, "\n  "))
 			}
@@ -181,6 +181,31 @@ func TestEveryEffect(t *testing.T) {
 	}
 }
 
+// TestImages: what a lock pins is the image, and what it knows of platforms is a
+// danger where it is new.
+func TestImages(t *testing.T) {
+	stack := side{yaml: web() + "  b:\n    image: y\n"}.mustLoad(t)
+	const wrong = "exists for linux/amd64 only, and the host is linux/arm64"
+	pinned := func(letter, why string) changes.Version {
+		return changes.Version{Stack: stack, Images: map[string]string{"web": digest(letter)}, Wrong: map[string]string{"web": why}}
+	}
+	for _, c := range []struct {
+		name          string
+		before, after changes.Version
+		want          []string
+	}{
+		{"the same", pinned("a", wrong), pinned("a", wrong), nil},
+		{"locked", changes.Version{Stack: stack}, pinned("a", ""), []string{"web: pull: image is pinned to a digest"}},
+		{"updated", pinned("a", ""), pinned("b", ""), []string{"web: pull: image digest changed"}},
+		{"unlocked", pinned("a", ""), changes.Version{Stack: stack}, []string{"! unpinned-image web: image x:1 is no longer pinned to a digest", "web: pull: image is no longer pinned to a digest"}},
+		{"for another platform", pinned("a", ""), pinned("b", wrong), []string{"! wrong-platform web: image " + digest("b") + " " + wrong, "web: pull: image digest changed"}},
+	} {
+		if got := lines(changes.Between(c.before, c.after)); !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 func TestDetails(t *testing.T) {
 	before := side{yaml: web("mem_limit: 512m", "shm_size: 1000", "ports: [\"127.0.0.1:8080:80\"]", "stop_grace_period: 90s",
 		"environment: {DB_PASSWORD: hunter2, URL: \"pg://u:hunter2@db/x\", A: $KEY, TOKEN_FILE: /t}", "labels: {a.b/c: \"1\"}", "command: [run, \"--token\"]"),
@@ -188,7 +213,7 @@ func TestDetails(t *testing.T) {
 	after := side{yaml: web("mem_limit: 1.5g", "shm_size: 2g", "ports: [\"8080:80\"]", "stop_grace_period: 2m",
 		"environment: {DB_PASSWORD: hunter3, URL: \"pg://u:hunter3@db/x\", A: $KEY, TOKEN_FILE: /u}", "labels: {a.b/c: \"2\"}", "command: []"),
 		secrets: map[string]string{"KEY": "v2"}}
-	got := details(changes.Between(before.mustLoad(t), after.mustLoad(t)))
+	got := details(between(before.mustLoad(t), after.mustLoad(t)))
 	want := []string{
 		"services.web.command: run, --token -> (none)",
 		"services.web.environment.DB_PASSWORD: (hidden) -> (hidden, changed)",
@@ -213,15 +238,15 @@ func holds(t *testing.T, a, b side) {
 	t.Helper()
 	one, other := a.mustLoad(t), b.mustLoad(t)
 	for _, s := range []side{a, b} {
-		if same := changes.Between(s.mustLoad(t), s.mustLoad(t)); !same.Empty() {
+		if same := between(s.mustLoad(t), s.mustLoad(t)); !same.Empty() {
 			t.Errorf("different from itself: %v %v", lines(same), details(same))
 		}
 	}
-	there, back := changes.Between(one, other), changes.Between(other, one)
+	there, back := between(one, other), between(other, one)
 	if x, y := pathsOf(there), pathsOf(back); !slices.Equal(x, y) {
 		t.Errorf("paths differ by direction:\n%q\n%q", x, y)
 	}
-	if !slices.Equal(lines(there), lines(changes.Between(one, other))) {
+	if !slices.Equal(lines(there), lines(between(one, other))) {
 		t.Error("another result the second time")
 	}
 	for _, s := range there.Services {

@@ -24,6 +24,7 @@ const (
 	VolumeConfig    Code = "volume-config"    // Compose cannot change a volume without losing its data
 	AnonymousVolume Code = "anonymous-volume" // data that nothing finds again
 	UnpinnedImage   Code = "unpinned-image"   // an image without digest among those that have one
+	WrongPlatform   Code = "wrong-platform"   // an image that does not run on the host
 	LeftRunning     Code = "left-running"     // a container that Compose leaves alone
 )
 
@@ -50,6 +51,9 @@ func (c *comparison) dangers() {
 			c.ports(name, before, after)
 			c.powers(name, before.config, after.config)
 			c.pinned(name, before, after)
+			if why := c.after.wrong[name]; why != "" && c.before.wrong[name] != why {
+				c.danger(WrongPlatform, name, "image %s %s", after.Image, why)
+			}
 		}
 		if had {
 			c.mounted(name, before, after)

@@ -40,7 +40,7 @@ func holdsData(v types.ServiceVolumeConfig) bool {
 }
 
 // where names what a mount is of, as the device knows it.
-func (v version) where(m types.ServiceVolumeConfig) string {
+func (v side) where(m types.ServiceVolumeConfig) string {
 	switch {
 	case anonymous(m):
 		return "a new volume without a name"
@@ -88,7 +88,7 @@ func (c *comparison) reported(where string) bool {
 
 // data lists where the services keep theirs, sorted. External volumes are not
 // the stack's own.
-func (v version) data() []string {
+func (v side) data() []string {
 	var all []string
 	for _, s := range v.services {
 		for _, m := range s.config.Volumes {

@@ -61,7 +61,7 @@ func (s service) leaves(path string) leaves {
 }
 
 // part is a top-level part of the model, by key.
-func (v version) part(name string) map[string]leaves {
+func (v side) part(name string) map[string]leaves {
 	all := map[string]leaves{}
 	data, _ := tree(map[string]any{
 		"networks": v.project.Networks, "volumes": v.project.Volumes, "configs": v.project.Configs, "secrets": v.project.Secrets,

@@ -61,6 +61,10 @@ func (s side) mustLoad(t testing.TB) *compose.Stack {
 	return stack
 }
 
+func between(before, after *compose.Stack) changes.Changes {
+	return changes.Between(changes.Version{Stack: before}, changes.Version{Stack: after})
+}
+
 // lines is a golden form of changes, without details.
 func lines(c changes.Changes) []string {
 	var out []string

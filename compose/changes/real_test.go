@@ -97,7 +97,7 @@ func TestAgreesWithCompose(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "s")
 			before, after := c.before.hashes(t, program, dir), c.after.hashes(t, program, dir)
 			effects := map[string]changes.Service{}
-			for _, s := range changes.Between(c.before.mustLoad(t), c.after.mustLoad(t)).Services {
+			for _, s := range between(c.before.mustLoad(t), c.after.mustLoad(t)).Services {
 				effects[s.Name] = s
 			}
 			for name, hash := range after {

@@ -13,11 +13,12 @@ import (
 // nixgen and modules/pistack agree.
 const stateRoot = "/var/lib/pistack/"
 
-// version is a stack, or nothing, prepared for comparison.
-type version struct {
+// side is a version prepared for comparison.
+type side struct {
 	stack    *compose.Stack // nil for none
 	project  *types.Project
 	services map[string]service
+	wrong    map[string]string
 }
 
 // service is what is compared of one.
@@ -27,13 +28,17 @@ type service struct {
 	parts  compose.Parts
 }
 
-func newVersion(s *compose.Stack) version {
-	v := version{stack: s, project: &types.Project{}, services: map[string]service{}}
+func newSide(given Version) side {
+	s := given.Stack
+	v := side{stack: s, project: &types.Project{}, services: map[string]service{}, wrong: given.Wrong}
 	if s == nil {
 		return v
 	}
 	v.project = s.Project
 	for _, known := range s.Services {
+		if image, pinned := given.Images[known.Name]; pinned {
+			known.Image = image
+		}
 		v.services[known.Name] = service{known, deployed(s, known), s.Parts(known.Name)}
 	}
 	return v
@@ -56,7 +61,7 @@ func deployed(s *compose.Stack, known compose.Service) types.ServiceConfig {
 }
 
 // says tells whether the author's files have something at this very path.
-func (v version) says(path ...string) bool { return v.stack != nil && v.stack.Says(path...) }
+func (v side) says(path ...string) bool { return v.stack != nil && v.stack.Says(path...) }
 
 // configuration is what Compose hashes of a service: all but how it is built,
 // when it is pulled, how many there are, what it waits for, and which profiles

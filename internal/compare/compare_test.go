@@ -260,6 +260,8 @@ func TestReach(t *testing.T) {
 		"stacks/no-yaml/README.md":      "../common/base.yaml",
 		"shared/deep/y.yml":             "y",
 		"top.yaml":                      "t",
+		"stacks/above/compose.yaml":     "include: [{path: common/base.yaml, project_directory: ..}]",
+		"stacks/dots/compose.yaml":      "# and so on ... a..b ..c",
 		"stacks/link/compose.yaml.orig": "x",
 	})
 	if err := os.Symlink("../common/base.yaml", filepath.Join(r.root, "stacks/link/compose.yaml")); err != nil {
@@ -271,20 +273,20 @@ func TestReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	all := []string{"own", "include", "far", "sub", "variable", "env", "around", "circle", "root", "no-yaml", "link"}
+	all := []string{"own", "include", "far", "sub", "variable", "env", "around", "circle", "root", "above", "dots", "no-yaml", "link"}
 	for _, c := range []struct {
 		differ string
 		want   []string
 	}{
 		{"", nil},
-		{"stacks/own/x", []string{"own", "variable", "root"}},
-		{"stacks/own/folder/", []string{"variable", "root"}},
-		{"stacks/own/", []string{"own", "variable", "root"}},
+		{"stacks/own/x", []string{"own", "variable", "root", "above"}},
+		{"stacks/own/folder/", []string{"variable", "root", "above"}},
+		{"stacks/own/", []string{"own", "variable", "root", "above"}},
 		{"stacks/", all},
-		{"stacks/common/base.yaml", []string{"include", "sub", "variable", "env", "root", "link"}},
-		{"shared/deep/y.yml", []string{"far", "variable", "root"}},
-		{"stacks/circle/x", []string{"variable", "around", "circle", "root"}},
-		{"top.yaml", []string{"variable", "root"}},
+		{"stacks/common/base.yaml", []string{"include", "sub", "variable", "env", "root", "above", "link"}},
+		{"shared/deep/y.yml", []string{"far", "variable", "root", "above"}},
+		{"stacks/circle/x", []string{"variable", "around", "circle", "root", "above"}},
+		{"top.yaml", []string{"variable", "root", "above"}},
 		{".gitignore", all},
 	} {
 		differ := git.FilesOf(slices.DeleteFunc([]string{c.differ}, func(s string) bool { return s == "" }))

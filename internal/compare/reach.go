@@ -74,8 +74,8 @@ func (r *reach) differs(dir string) bool {
 	return false
 }
 
-// named lists the folders that the files of a folder lead to: by "../" in a YAML
-// or env file, and by symlinks.
+// named lists the folders that the files of a folder lead to: by ".." in a YAML or
+// env file, and by symlinks.
 func (r *reach) named(dir string) []string {
 	if known, ok := r.names[dir]; ok {
 		return known
@@ -101,12 +101,12 @@ func (r *reach) named(dir string) []string {
 	return r.names[dir]
 }
 
-// inText finds the paths with "../" in a text. What such a path is relative to
+// inText finds the paths with ".." in a text. What such a path is relative to
 // depends on where it stands, so every folder from the file's up to dir counts.
 func (r *reach) inText(dir, file string, data []byte) []string {
 	var folders []string
 	for rest := data; ; {
-		at := bytes.Index(rest, []byte("../"))
+		at := bytes.Index(rest, []byte(".."))
 		if at < 0 {
 			return folders
 		}
@@ -118,10 +118,14 @@ func (r *reach) inText(dir, file string, data []byte) []string {
 			end++
 		}
 		word := string(rest[start:end])
-		if strings.Contains(word, "$") || start > 0 && rest[start-1] == '}' {
-			return append(folders, everywhere) // a variable is a part of it
-		}
+		variable := strings.Contains(word, "$") || start > 0 && rest[start-1] == '}'
 		rest = rest[end:]
+		if !slices.Contains(strings.Split(word, "/"), "..") {
+			continue
+		}
+		if variable {
+			return append(folders, everywhere)
+		}
 		for from := path.Dir(file); ; from = path.Dir(from) {
 			folders = append(folders, folderOf(path.Join(from, word)))
 			if from == dir || from == "." {

@@ -2,9 +2,12 @@ package compare
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/BurntSushi/toml"
 
 	"pistack/compose/changes"
 	"pistack/internal/fleet"
@@ -19,22 +22,39 @@ const (
 )
 
 // hostSettings compares what host.toml and the pinned key say.
-func hostSettings(before, after fleet.Host) []changes.Detail {
-	return differing(settingsOf(before), settingsOf(after))
+func (w *work) hostSettings(before, after fleet.Host) []changes.Detail {
+	return differing(settingsOf(w.Base, before), settingsOf(w.Head, after))
 }
 
-func settingsOf(h fleet.Host) map[string]string {
-	s := map[string]string{
-		"address": h.Address, "system": h.System, "board": h.Board, "ssh.user": h.User, "ssh.port": fmt.Sprint(h.Port),
-		"roles": strings.Join(h.Roles, ", "), "stacks": strings.Join(h.Stacks, ", "), "tags": strings.Join(h.Tags, ", "),
-	}
-	for name, value := range h.Env {
-		s["env."+name] = value
+// settingsOf takes host.toml as it is written, with keys whatever they mean: it
+// was read strictly before.
+func settingsOf(s *Side, h fleet.Host) map[string]string {
+	settings := map[string]string{}
+	var data map[string]any
+	if text, err := fs.ReadFile(s.Files, h.File()); err == nil && toml.Unmarshal(text, &data) == nil {
+		flattenSettings(settings, "", data)
 	}
 	if key, err := h.PublicKey(); err == nil {
-		s[fleet.KeyFile] = key
+		settings[fleet.KeyFile] = key
 	}
-	return s
+	return settings
+}
+
+func flattenSettings(settings map[string]string, prefix string, data map[string]any) {
+	for name, value := range data {
+		switch v := value.(type) {
+		case map[string]any:
+			flattenSettings(settings, prefix+name+".", v)
+		case []any:
+			words := make([]string, len(v))
+			for i, word := range v {
+				words[i] = fmt.Sprint(word)
+			}
+			settings[prefix+name] = strings.Join(words, ", ")
+		default:
+			settings[prefix+name] = fmt.Sprint(v)
+		}
+	}
 }
 
 // fleetSettings compares what fleet.toml says.

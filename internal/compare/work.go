@@ -69,7 +69,7 @@ func (w *work) host(name string) {
 	case after == nil:
 		h.Status = Removed
 	default:
-		h.Settings = hostSettings(*before, *after)
+		h.Settings = w.hostSettings(*before, *after)
 		h.Dangers = keyDangers(h.Settings, *after)
 	}
 	w.report.Hosts = append(w.report.Hosts, h)
@@ -115,7 +115,7 @@ func (w *work) contents(at int, before, after *fleet.Host) {
 // touched tells whether a difference of files can reach a stack of a host.
 func (w *work) touched(h fleet.Host, stack string) bool {
 	for _, value := range h.Env {
-		if strings.Contains(value, "../") {
+		if strings.Contains(value, "..") {
 			return true // a variable may be the path of a file
 		}
 	}
@@ -210,7 +210,7 @@ func (j *job) run(ctx context.Context) {
 	if j.failed {
 		return
 	}
-	j.changes = changes.Between(before, after)
+	j.changes = changes.Between(changes.Version{Stack: before}, changes.Version{Stack: after})
 	if after != nil {
 		j.unchanged = len(after.Services)
 	}
