@@ -124,12 +124,9 @@ func (s Store) workFiles(host string, found map[string]*Ciphertext) error {
 		if strings.HasPrefix(f.Name(), ".") || !strings.HasSuffix(file, ".age") {
 			continue
 		}
-		data, err := readSecret(s.files(), file)
-		if err == nil {
-			found[file], err = ReadCiphertext(data)
-		}
+		c, err := ciphertextOf(s.files(), file)
+		found[file] = c
 		if err != nil {
-			found[file] = nil
 			problems = append(problems, &Error{Message: file, Err: fileReason(err), Fix: "see: pisec verify " + host})
 		}
 	}

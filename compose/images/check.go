@@ -109,6 +109,17 @@ func checkService(stack string, service types.ServiceConfig, lock Lock, platform
 	return compose.Finding{}, false
 }
 
+// Wrong tells why a service's image, as the lock has it, does not run on a
+// platform; it is empty when it does, or when the lock does not know.
+func (l Lock) Wrong(service types.ServiceConfig, platform string) string {
+	entry, locked := l.Find(service.Image)
+	if !locked || !Pulled(service) {
+		return ""
+	}
+	problem, _ := platformProblem(service.Platform, entry.Platforms, platform)
+	return problem
+}
+
 // Unused reports the entries of a stack's lock that none of its images uses.
 // uses has to hold those of every host that runs the stack.
 func Unused(stack string, lock Lock, uses []Use) []compose.Finding {

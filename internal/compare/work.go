@@ -14,6 +14,7 @@ import (
 
 	"pistack/compose"
 	"pistack/compose/changes"
+	"pistack/compose/images"
 	"pistack/internal/fleet"
 	"pistack/internal/generate"
 	"pistack/secrets"
@@ -175,7 +176,7 @@ func (j *job) key() string {
 		if _, err := fs.Stat(l.side.Files, "stacks/"+j.stack+"/compose."+l.host.Name+".yaml"); err == nil {
 			host = l.host.Name
 		}
-		parts = append(parts, []any{host, l.host.Env, l.versions})
+		parts = append(parts, []any{host, l.host.System, l.host.Env, l.versions})
 	}
 	text, err := json.Marshal(parts)
 	if err != nil {
@@ -206,19 +207,40 @@ func (j *job) run(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	before, after := j.stackOf(ctx, j.before), j.stackOf(ctx, j.after)
+	before, after := j.version(ctx, j.before), j.version(ctx, j.after)
 	if j.failed {
 		return
 	}
-	j.changes = changes.Between(changes.Version{Stack: before}, changes.Version{Stack: after})
-	if after != nil {
-		j.unchanged = len(after.Services)
+	j.changes = changes.Between(before, after)
+	if after.Stack != nil {
+		j.unchanged = len(after.Stack.Services)
 	}
 	for _, s := range j.changes.Services {
 		if s.Effect != changes.None && s.Effect != changes.Remove {
 			j.unchanged--
 		}
 	}
+}
+
+// version is a stack on one side, with its images as its lock pins them.
+func (j *job) version(ctx context.Context, l *load) changes.Version {
+	v := changes.Version{Stack: j.stackOf(ctx, l), Images: map[string]string{}, Wrong: map[string]string{}}
+	if v.Stack == nil {
+		return v
+	}
+	lock, findings := images.Read(l.side.Files, j.stack)
+	for _, f := range findings {
+		j.findings = append(j.findings, Finding{l.side.side, f})
+	}
+	for _, s := range v.Stack.Services {
+		if image, pinned := lock.Pinned(s.Image); pinned {
+			v.Images[s.Name] = image
+		}
+		if why := lock.Wrong(v.Stack.Project.Services[s.Name], images.PlatformOf(l.host.System)); why != "" {
+			v.Wrong[s.Name] = why
+		}
+	}
+	return v
 }
 
 func (j *job) stackOf(ctx context.Context, l *load) *compose.Stack {
