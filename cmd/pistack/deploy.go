@@ -75,7 +75,7 @@ func deployHost(c *ucli.Context) error {
 // ready refuses a host whose generated files are not what the stacks say now,
 // or not all visible to the flake.
 func ready(c *ucli.Context, f *fleet.Fleet, host fleet.Host) error {
-	w, err := generate.Open(c.Context, f)
+	w, err := generate.Open(c.Context, f, openMemo())
 	if err != nil {
 		return err
 	}

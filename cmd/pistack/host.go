@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -10,6 +12,8 @@ import (
 	"pistack/internal/cli"
 	"pistack/internal/fleet"
 	"pistack/internal/generate"
+	"pistack/internal/memo"
+	"pistack/internal/term"
 	"pistack/internal/view/findings"
 )
 
@@ -24,7 +28,7 @@ func openHosts(c *ucli.Context) (*generate.Workspace, []generate.Result, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := generate.Open(c.Context, f)
+	w, err := generate.Open(c.Context, f, openMemo())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -37,15 +41,20 @@ func openHosts(c *ucli.Context) (*generate.Workspace, []generate.Result, error) 
 }
 
 func loadAll(c *ucli.Context, w *generate.Workspace, hosts []fleet.Host) ([]generate.Result, error) {
-	var results []generate.Result
-	for _, h := range hosts {
-		r, err := w.Host(c.Context, h)
-		if err != nil {
-			return nil, err
-		}
-		results = append(results, r)
+	progress := term.StartProgress(os.Stderr)
+	defer progress.Stop()
+	return w.Hosts(c.Context, hosts, func(done int) {
+		progress.Show("checked %d of %s", done, cli.Count(len(hosts), "host"))
+	})
+}
+
+// openMemo is where results are remembered; without a cache folder nothing is.
+func openMemo() *memo.Store {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return nil
 	}
-	return results, nil
+	return memo.Open(filepath.Join(dir, "pistack", "hosts"))
 }
 
 // findingsOf joins the findings of hosts; a stack that two hosts share is

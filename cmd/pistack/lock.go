@@ -108,7 +108,7 @@ func stacksToLock(c *ucli.Context, f *fleet.Fleet) ([]image.Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := generate.Open(c.Context, f)
+	w, err := generate.Open(c.Context, f, nil)
 	if err != nil {
 		return nil, err
 	}

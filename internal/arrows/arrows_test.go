@@ -84,7 +84,7 @@ func TestOurs(t *testing.T) {
 		{"internal/term", nil, "it asks people, for everybody"},
 		{"internal/view/findings", []string{"compose", "compose/rules"}, "it prints what it is given"},
 		{"internal/cli", []string{"internal/fleet", "internal/term"}, "it is wiring that both commands share: what only one of them needs belongs in cmd"},
-		{"internal/generate", []string{"compose", "compose/images", "compose/rules", "internal/fleet", "internal/git", "internal/usage", "nixgen", "secrets"}, "it brings the parts of a host together, and reaches no network and no terminal"},
+		{"internal/generate", []string{"compose", "compose/images", "compose/rules", "internal/fleet", "internal/git", "internal/memo", "internal/usage", "nixgen", "secrets"}, "it brings the parts of a host together, and reaches no network and no terminal"},
 		{"internal/image", []string{"compose", "compose/images"}, "it asks registries about images, and knows nothing of fleets"},
 		{"internal/compare", []string{"compose", "compose/changes", "compose/images", "secrets", "internal/fleet", "internal/generate", "internal/git"}, "it computes what two versions of a fleet differ in, and shows nothing"},
 		{"internal/view", []string{"compose/changes", "internal/compare"}, "it shows what others computed"},

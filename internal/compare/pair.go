@@ -107,7 +107,7 @@ func (p *Pair) workTree(ctx context.Context, root string) (*Side, error) {
 	if f == nil {
 		return nil, err
 	}
-	w, openErr := generate.Open(ctx, f)
+	w, openErr := generate.Open(ctx, f, nil)
 	if openErr != nil {
 		return nil, openErr
 	}

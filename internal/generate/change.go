@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/renameio/v2"
 
-	"pistack/compose/images"
 )
 
 // Change is a generated file that is not as it should be.
@@ -90,17 +89,7 @@ func (w *Workspace) NotTracked(r Result) []string {
 	for name := range r.Files {
 		needed = append(needed, Dir(r.Host)+"/"+name)
 	}
-	for _, e := range r.Secrets {
-		needed = append(needed, e.File)
-	}
-	for _, s := range r.Stacks {
-		for _, f := range s.Files {
-			needed = append(needed, "stacks/"+s.Name+"/"+f)
-		}
-		if len(r.Locks[s.Name]) > 0 {
-			needed = append(needed, images.Path(s.Name)) // another clone would generate something else
-		}
-	}
+	needed = append(needed, r.Needed...)
 	slices.Sort(needed)
 	return slices.DeleteFunc(needed, func(f string) bool {
 		return w.Tracked.Has(f) || len(w.Tracked.Under(f)) > 0

@@ -14,8 +14,8 @@ import (
 	"pistack/compose/images"
 	"pistack/internal/fleet"
 	"pistack/internal/git"
+	"pistack/internal/memo"
 	"pistack/nixgen"
-	"pistack/secrets"
 )
 
 // Workspace is a fleet repository's work tree, read once for many hosts.
@@ -25,8 +25,9 @@ type Workspace struct {
 	root *os.Root // reads that cannot leave the repository, also by symlinks
 }
 
-// Open reads fleet and Git index at root. Close it after use.
-func Open(ctx context.Context, f *fleet.Fleet) (*Workspace, error) {
+// Open reads fleet and Git index at root. results remembers what hosts came to;
+// nil remembers nothing. Close the workspace after use.
+func Open(ctx context.Context, f *fleet.Fleet, results *memo.Store) (*Workspace, error) {
 	tree, err := git.Read(ctx, f.Root)
 	if err != nil {
 		return nil, err
@@ -35,47 +36,29 @@ func Open(ctx context.Context, f *fleet.Fleet) (*Workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Workspace{&Snapshot{Fleet: f, Files: root.FS(), Tracked: tree.Tracked, ignored: tree.Ignored}, tree, root}, nil
+	return &Workspace{&Snapshot{Fleet: f, Files: root.FS(), Tracked: tree.Tracked, ignored: tree.Ignored, results: results}, tree, root}, nil
 }
 
 // Close releases the work tree.
-func (w *Workspace) Close() error { return errors.Join(w.tree.Close(), w.root.Close()) }
-
-// Result is what a host comes to.
-type Result struct {
-	Host     fleet.Host
-	Secrets  []secrets.Entry
-	Stacks   []*compose.Stack       // nil when a finding is an error
-	Locks    map[string]images.Lock // of those stacks that have one
-	Files    nixgen.Files           // nil when a finding is an error
-	Findings []compose.Finding      // sorted by place
+func (w *Workspace) Close() error {
+	w.results.Close()
+	return errors.Join(w.tree.Close(), w.root.Close())
 }
 
-// Host loads and checks everything of one host. Problems of its own files are
-// findings; the error is for what keeps the work from being done at all.
-func (s *Snapshot) Host(ctx context.Context, h fleet.Host) (Result, error) {
-	r := Result{Host: h, Locks: map[string]images.Lock{}}
-	entries, err := s.Secrets(h.Name)
-	if err != nil {
-		return r, err
-	}
-	r.Secrets = entries
-	versions := Versions(entries)
-	for _, name := range h.Stacks {
-		stack, findings := s.Stack(ctx, h, name, versions)
-		r.Findings = append(r.Findings, findings...)
-		if stack != nil {
-			r.Stacks = append(r.Stacks, stack)
-			r.lock(s, stack)
-		}
-	}
-	r.Findings = check(s.Files, s.Tracked, r)
-	if compose.HasErrors(r.Findings) {
-		r.Stacks = nil
-		return r, ctx.Err()
-	}
-	r.Files, err = nixgen.Generate(nixgen.Host{Name: h.Name, Env: h.Env, Secrets: versions, Stacks: r.Stacks, Locks: r.Locks})
-	return r, errors.Join(err, ctx.Err())
+// Result is what a host comes to. But for Host it survives JSON.
+type Result struct {
+	Host     fleet.Host        `json:"-"`
+	Files    nixgen.Files      `json:"files"`    // nil when a finding is an error
+	Needed   []string          `json:"needed"`   // files of the repository that these refer to; likewise
+	Images   []StackImages     `json:"images"`   // of each stack; likewise
+	Findings []compose.Finding `json:"findings"` // sorted by place
+}
+
+// StackImages is what images a stack uses on a host, and its lock.
+type StackImages struct {
+	Stack string       `json:"stack"`
+	Uses  []images.Use `json:"uses"`
+	Lock  images.Lock  `json:"lock"`
 }
 
 // Dir is a host's generated folder, relative to the root.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"pistack/internal/fleet"
 	"pistack/internal/generate"
 	"pistack/internal/git"
+	"pistack/internal/memo"
 	"pistack/secrets"
 )
 
@@ -24,10 +26,11 @@ const (
 	age      = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"
 )
 
-// repository is a fleet of one host in Git.
+// repository is a fleet of one host in Git. All tests remember results: none may
+// be an old one.
 type repository struct {
-	t    *testing.T
-	root string
+	t           *testing.T
+	root, cache string
 }
 
 func newRepository(t *testing.T) repository {
@@ -42,7 +45,7 @@ func newRepository(t *testing.T) repository {
 		t.Setenv(name, "")
 		os.Unsetenv(name)
 	}
-	r := repository{t, t.TempDir()}
+	r := repository{t, t.TempDir(), t.TempDir()}
 	r.git("init", "--quiet")
 	r.write("flake.nix", "{ }")
 	r.write(".gitignore", "data\n")
@@ -94,7 +97,7 @@ func (r repository) open() (*generate.Workspace, fleet.Host) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	w, err := generate.Open(r.t.Context(), f)
+	w, err := generate.Open(r.t.Context(), f, memo.Open(r.cache))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -145,7 +148,7 @@ func (r repository) apply() {
 func TestHost(t *testing.T) {
 	r := newRepository(t)
 	_, result := r.load()
-	if compose.HasErrors(result.Findings) || len(result.Stacks) != 1 || len(result.Secrets) != 1 {
+	if compose.HasErrors(result.Findings) || len(result.Images) != 1 || !slices.Contains(result.Needed, "hosts/pi/secrets/KEY.age") {
 		t.Fatalf("%+v", result)
 	}
 	names := slices.Sorted(maps.Keys(result.Files))
@@ -159,6 +162,33 @@ func TestHost(t *testing.T) {
 	}
 	if override := string(result.Files["chat.override.yaml"]); !strings.Contains(override, "source: /var/lib/pistack/chat/data\n") || strings.Contains(override, "site") {
 		t.Errorf("override:\n%s", override)
+	}
+}
+
+// TestRemembered: a second load takes the result of the first, which is the same
+// to the last position.
+func TestRemembered(t *testing.T) {
+	r := newRepository(t)
+	r.write("stacks/chat/compose.yaml", chat+"    privileged: true\n")
+	_, first := r.load()
+	entries, err := os.ReadDir(r.cache)
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("%v, %v", entries, err)
+	}
+	before, err := os.Stat(filepath.Join(r.cache, entries[0].Name()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, second := r.load()
+	after, err := os.Stat(filepath.Join(r.cache, entries[0].Name()))
+	if err != nil || !os.SameFile(before, after) {
+		t.Errorf("the host was computed again: %v", err)
+	}
+	fresh := r
+	fresh.cache = t.TempDir()
+	_, computed := fresh.load()
+	if len(first.Findings) == 0 || !reflect.DeepEqual(first, second) || !reflect.DeepEqual(second, computed) {
+		t.Errorf("first %+v\nsecond %+v\nwithout a memory %+v", first, second, computed)
 	}
 }
 
@@ -207,7 +237,7 @@ func TestErrors(t *testing.T) {
 	r := newRepository(t)
 	r.write("stacks/chat/compose.yaml", chat+"    command: $NOPE\n")
 	_, result := r.load()
-	if len(result.Findings) != 1 || !compose.HasErrors(result.Findings) || result.Files != nil || result.Stacks != nil {
+	if len(result.Findings) != 1 || !compose.HasErrors(result.Findings) || result.Files != nil || result.Needed != nil || result.Images != nil {
 		t.Errorf("%+v", result)
 	}
 	t.Run("broken secret", func(t *testing.T) {
@@ -228,7 +258,7 @@ func TestErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = generate.Open(t.Context(), f)
+		_, err = generate.Open(t.Context(), f, nil)
 		var none *git.NotARepository
 		if !errors.As(err, &none) {
 			t.Errorf("error %v", err)
@@ -277,7 +307,7 @@ func TestNotTracked(t *testing.T) {
 // TestTwoClones: what is generated depends on nothing but the repository.
 func TestTwoClones(t *testing.T) {
 	first := newRepository(t)
-	second := repository{t, filepath.Join(t.TempDir(), "another place")}
+	second := repository{t, filepath.Join(t.TempDir(), "another place"), t.TempDir()}
 	if err := os.CopyFS(second.root, os.DirFS(first.root)); err != nil {
 		t.Fatal(err)
 	}

@@ -9,18 +9,6 @@ import (
 	"pistack/internal/fleet"
 )
 
-// lock reads the lock of a loaded stack and compares the two.
-func (r *Result) lock(at *Snapshot, s *compose.Stack) {
-	lock, findings := images.Read(at.Files, s.Name)
-	if len(findings) == 0 {
-		findings = images.Check(s, lock, images.PlatformOf(r.Host.System))
-	}
-	r.Findings = append(r.Findings, findings...)
-	if len(lock) > 0 {
-		r.Locks[s.Name] = lock
-	}
-}
-
 // UnusedLocks reports entries of lock files that no host uses. A stack is left
 // out when not all hosts that run it are among the results, without an error:
 // one that is missing may be the one that uses the entry.
@@ -28,10 +16,10 @@ func (s *Snapshot) UnusedLocks(results []Result) []compose.Finding {
 	uses, loaded := map[string][]images.Use{}, map[string]int{}
 	locks := map[string]images.Lock{}
 	for _, r := range results {
-		for _, stack := range r.Stacks {
-			uses[stack.Name] = images.Join(uses[stack.Name], images.Uses(stack))
-			loaded[stack.Name]++
-			locks[stack.Name] = r.Locks[stack.Name]
+		for _, i := range r.Images {
+			uses[i.Stack] = images.Join(uses[i.Stack], i.Uses)
+			loaded[i.Stack]++
+			locks[i.Stack] = i.Lock
 		}
 	}
 	var findings []compose.Finding

@@ -7,6 +7,7 @@ import (
 	"pistack/compose"
 	"pistack/internal/fleet"
 	"pistack/internal/git"
+	"pistack/internal/memo"
 	"pistack/secrets"
 )
 
@@ -16,6 +17,7 @@ type Snapshot struct {
 	Files   fs.FS     // of the repository; reads that cannot leave it
 	Tracked git.Files // those that Git tracks
 	ignored func(path string) (bool, error)
+	results *memo.Store
 }
 
 // At is the fleet as a revision has it. Close the revision after use.
@@ -43,13 +45,21 @@ func Versions(entries []secrets.Entry) map[string]string {
 
 // Stack loads a stack for a host with the secrets of these versions.
 func (s *Snapshot) Stack(ctx context.Context, h fleet.Host, name string, versions map[string]string) (*compose.Stack, []compose.Finding) {
+	return loadStack(ctx, s.repository(), h, name, versions)
+}
+
+func (s *Snapshot) repository() memo.Repository {
+	return memo.Repository{Files: s.Files, Tracked: s.Tracked, Ignored: s.ignored}
+}
+
+func loadStack(ctx context.Context, repository memo.Repository, h fleet.Host, name string, versions map[string]string) (*compose.Stack, []compose.Finding) {
 	return compose.Load(ctx, compose.Source{
-		Repository: s.Files,
+		Repository: repository.Files,
 		Stack:      name,
 		Host:       h.Name,
 		Env:        h.Env,
 		Secrets:    versions,
-		Tracked:    s.Tracked,
-		Ignored:    s.ignored,
+		Tracked:    repository.Tracked,
+		Ignored:    repository.Ignored,
 	})
 }

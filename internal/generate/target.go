@@ -10,6 +10,7 @@ import (
 	"pistack/compose"
 	"pistack/compose/rules"
 	"pistack/internal/fleet"
+	"pistack/internal/memo"
 	"pistack/internal/usage"
 	"pistack/secrets"
 )
@@ -30,15 +31,15 @@ func boards() map[string]board {
 }
 
 // check adds to the findings of loading those of the host as a whole.
-func check(repository fs.FS, tracked compose.PathSet, r Result) []compose.Finding {
-	return rules.Check(target(repository, tracked, r), r.Stacks, r.Findings)
+func check(repository memo.Repository, l loaded) []compose.Finding {
+	return rules.Check(target(repository.Files, repository.Tracked, l), l.stacks, l.findings)
 }
 
-// target describes the host of a result to the rules.
-func target(repository fs.FS, tracked compose.PathSet, r Result) rules.Target {
-	h := r.Host
+// target describes a loaded host to the rules.
+func target(repository fs.FS, tracked compose.PathSet, l loaded) rules.Target {
+	h := l.host
 	t := rules.Target{
-		Name: h.Name, File: h.File(), Whole: len(r.Stacks) == len(h.Stacks),
+		Name: h.Name, File: h.File(), Whole: len(l.stacks) == len(h.Stacks),
 		Open: h.Open, Memory: h.Memory, MemoryAt: placeOf(h, "memory"),
 		Taken:      []rules.Port{{Number: h.Port, Protocol: "tcp", Owner: "sshd"}},
 		Repository: repository, Tracked: tracked,
@@ -57,7 +58,7 @@ func target(repository fs.FS, tracked compose.PathSet, r Result) rules.Target {
 	for _, code := range slices.Sorted(maps.Keys(h.Accept)) {
 		t.Accept = append(t.Accept, rules.Acceptance{Code: compose.Code(code), Reason: h.Accept[code], At: placeOf(h, "accept", code)})
 	}
-	t.Secrets = usedSecrets(repository, r)
+	t.Secrets = usedSecrets(repository, l)
 	return t
 }
 
@@ -69,9 +70,9 @@ func placeOf(h fleet.Host, key ...string) compose.Position {
 
 // usedSecrets tells which secrets are used. NixOS files are searched only for
 // those that no stack uses: most hosts have none.
-func usedSecrets(repository fs.FS, r Result) []rules.Secret {
+func usedSecrets(repository fs.FS, l loaded) []rules.Secret {
 	used := map[string]bool{}
-	for _, s := range r.Stacks {
+	for _, s := range l.stacks {
 		for _, name := range s.EnvSecrets {
 			used[name] = true
 		}
@@ -80,8 +81,8 @@ func usedSecrets(repository fs.FS, r Result) []rules.Secret {
 		}
 	}
 	isUsed := func(e secrets.Entry) bool { return used[e.Name] }
-	if rest := slices.DeleteFunc(slices.Clone(r.Secrets), isUsed); len(rest) > 0 {
-		host := usage.Host{Name: r.Host.Name}
+	if rest := slices.DeleteFunc(slices.Clone(l.secrets), isUsed); len(rest) > 0 {
+		host := usage.Host{Name: l.host.Name}
 		for _, e := range rest {
 			host.Have = append(host.Have, e.Name)
 		}
@@ -90,7 +91,7 @@ func usedSecrets(repository fs.FS, r Result) []rules.Secret {
 		}
 	}
 	var all []rules.Secret
-	for _, e := range r.Secrets {
+	for _, e := range l.secrets {
 		all = append(all, rules.Secret{Name: e.Name, File: e.File, Used: used[e.Name]})
 	}
 	return all
