@@ -2,18 +2,25 @@ package compose
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
 
-// document is one YAML file of a stack, parsed a second time into nodes:
-// compose-go keeps no positions.
+// document is one YAML document of a Compose file, parsed a second time into
+// nodes: compose-go keeps no positions.
 type document struct {
-	file   string // relative to the repository's root
-	data   []byte
-	root   *yaml.Node // the top-level mapping; nil when the file does not parse
-	second *yaml.Node // what follows "---"; nil in most files
+	file  string          // relative to the repository's root
+	level int             // of includes above it; 0 for the stack's own files
+	root  *yaml.Node      // the top-level mapping; nil when the file does not parse
+	bases map[string]base // what its services extend, by their name
+}
+
+// base is the service that another one extends.
+type base struct {
+	docs    documents
+	service string
 }
 
 // Position is a place in a file of the repository.
@@ -22,14 +29,40 @@ type Position struct {
 	Line, Column int    // from 1; 0 for the file as a whole
 }
 
-func newDocument(file string, data []byte) document {
-	d := document{file: file, data: data}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	d.root = decodeNode(decoder)
-	if d.root != nil {
-		d.second = decodeNode(decoder)
+// newDocuments parses a file, as far as it can be. There is always one.
+func newDocuments(file string, data []byte) documents {
+	var docs documents
+	for decoder := yaml.NewDecoder(bytes.NewReader(data)); len(docs) <= maxDocuments; {
+		root := decodeNode(decoder)
+		if root == nil && len(docs) > 0 {
+			break
+		}
+		d := document{file: file, root: root, bases: map[string]base{}}
+		d.extendsHere()
+		docs = append(docs, d)
+		if root == nil {
+			break
+		}
 	}
-	return d
+	return docs
+}
+
+// extendsHere notes which services extend one of the same document.
+func (d document) extendsHere() {
+	services := serviceNode(d)
+	for _, name := range keysOf(services) {
+		_, service := child(services, name)
+		_, extends := child(service, "extends")
+		if file, _ := child(extends, "file"); file != nil {
+			continue
+		}
+		if _, named := child(extends, "service"); named != nil {
+			extends = named
+		}
+		if extends != nil && extends.Kind == yaml.ScalarNode {
+			d.bases[name] = base{documents{d}, extends.Value}
+		}
+	}
 }
 
 func decodeNode(d *yaml.Decoder) *yaml.Node {
@@ -152,7 +185,17 @@ func (ds documents) item(index int, name string, path ...string) Position {
 	return ds.find(append(path, itoa(index))...)
 }
 
+// deepest looks in the files first, and then in what a service extends.
 func (ds documents) deepest(path []string) (best Position, depth int) {
+	best, depth = ds.deepestWithin(path, maxLevels)
+	if depth < 0 && len(ds) > 0 {
+		first := slices.MinFunc(ds, func(a, b document) int { return a.level - b.level })
+		return Position{first.file, 1, 1}, 0
+	}
+	return best, depth
+}
+
+func (ds documents) deepestWithin(path []string, levels int) (best Position, depth int) {
 	depth = -1
 	for i := len(ds) - 1; i >= 0; i-- {
 		for n := len(path); n > depth && n > 0; n-- {
@@ -162,8 +205,18 @@ func (ds documents) deepest(path []string) (best Position, depth int) {
 			}
 		}
 	}
-	if depth < 0 && len(ds) > 0 {
-		return Position{ds[0].file, 1, 1}, 0
+	if depth == len(path) || len(path) < 3 || path[0] != "services" || levels == 0 {
+		return best, depth
+	}
+	for i := len(ds) - 1; i >= 0; i-- {
+		b, extends := ds[i].bases[path[1]]
+		if !extends {
+			continue
+		}
+		there := append([]string{"services", b.service}, path[2:]...)
+		if place, n := b.docs.deepestWithin(there, levels-1); n > depth {
+			best, depth = place, n
+		}
 	}
 	return best, depth
 }

@@ -2,13 +2,10 @@ package compose
 
 import (
 	"fmt"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/compose-spec/compose-go/v2/types"
 )
 
 var (
@@ -26,20 +23,21 @@ var (
 
 // modelFindings turns an error of compose-go, which has no position, into
 // findings at the places that its text names.
-func modelFindings(docs documents, err error) []Finding {
+func (l *loading) modelFindings(docs documents, err error) []Finding {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []Finding
 		for _, e := range joined.Unwrap() {
-			all = append(all, modelFindings(docs, e)...)
+			all = append(all, l.modelFindings(docs, e)...)
 		}
 		return all
 	}
 	text := withoutTokens(strings.TrimSuffix(strings.TrimSpace(err.Error()), ": invalid compose project"))
+	text = strings.ReplaceAll(text, repositoryRoot+"/", "")
 	if m := failedToParse.FindStringSubmatch(text); m != nil {
 		return []Finding{syntaxFinding(docs, m[1], m[2])}
 	}
 	if m := validating.FindStringSubmatch(text); m != nil {
-		return schemaFindings(docs, strings.FieldsFunc(m[2], isDot), m[3])
+		return l.schemaFindings(docs, strings.FieldsFunc(m[2], isDot), m[3])
 	}
 	f := Finding{Code: CodeModel, Severity: Error, Message: strings.Join(strings.Fields(text), " ")}
 	if strings.Contains(text, errOtherFile.Error()) {
@@ -66,7 +64,7 @@ func (f Finding) At(p Position) Finding {
 
 // schemaFindings says what the schema found wrong at a path. Unknown keys come
 // several at once, or one as "false schema"; each gets its nearest valid key.
-func schemaFindings(docs documents, path []string, problem string) []Finding {
+func (l *loading) schemaFindings(docs documents, path []string, problem string) []Finding {
 	var unknown []string
 	where := path
 	switch m := additional.FindStringSubmatch(problem); {
@@ -87,38 +85,6 @@ func schemaFindings(docs documents, path []string, problem string) []Finding {
 		findings = append(findings, f.At(docs.find(full...)))
 	}
 	return findings
-}
-
-// unknownKey says that a path ends in a key that Compose does not know.
-func unknownKey(path []string) string {
-	key, where := path[len(path)-1], strings.Join(path[:len(path)-1], ".")
-	if where == "" {
-		where = "the file"
-	}
-	return fmt.Sprintf("unknown key %q in %s%s", key, where, nearest(key, knownKeys(path)))
-}
-
-// knownKeys lists the keys that Compose knows where path ends, for the top
-// level and for services; elsewhere nothing is offered.
-func knownKeys(path []string) []string {
-	switch {
-	case len(path) == 1:
-		return append(yamlKeys(reflect.TypeFor[types.Project]()), "include", "version")
-	case len(path) == 3 && path[0] == "services":
-		return yamlKeys(reflect.TypeFor[types.ServiceConfig]())
-	}
-	return nil
-}
-
-func yamlKeys(t reflect.Type) []string {
-	var keys []string
-	for _, field := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
-		if name != "" && name != "-" {
-			keys = append(keys, name)
-		}
-	}
-	return keys
 }
 
 // nearest offers the valid key that shares the most letters with a wrong one:

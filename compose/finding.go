@@ -31,6 +31,7 @@ const (
 	CodeSyntax      Code = "syntax"
 	CodeModel       Code = "invalid-compose"
 	CodeUnsupported Code = "unsupported"
+	CodeTooNew      Code = "too-new"
 	CodeUndefined   Code = "undefined-variable"
 	CodeMissing     Code = "missing-secret"
 	CodeLeak        Code = "secret-leak"

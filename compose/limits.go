@@ -13,20 +13,28 @@ import (
 const (
 	maxValues = 10_000 // keys and values, those behind aliases counted each time
 	maxDepth  = 64     // levels of nesting
+
+	maxDocuments = 100 // YAML documents in one file
+	maxLevels    = 20  // of files that include, or services that extend, each other
+	maxIncludes  = 100 // files that a stack includes or extends, each counted as often as it is loaded
 )
 
-// excess tells what makes a document too large to load, or nothing.
-func (d document) excess() string {
+// excess tells what makes the documents of a file too large to load, or nothing.
+func (ds documents) excess() string {
 	m := measure{values: map[*yaml.Node]int{}}
-	switch total := m.of(d.root, 0); {
+	total, work := 0, 0
+	for _, d := range ds {
+		total += m.of(d.root, 0)
+		d.scalars(func(n *yaml.Node) { work += reference.Work(n.Value) })
+	}
+	switch {
+	case len(ds) > maxDocuments:
+		return fmt.Sprintf("has more than %d YAML documents", maxDocuments)
 	case m.deep:
 		return fmt.Sprintf("is nested more than %d levels deep", maxDepth)
 	case total > maxValues:
 		return fmt.Sprintf("has more than %d keys and values, with what its aliases stand for", maxValues)
-	}
-	work := 0
-	d.scalars(func(n *yaml.Node) { work += reference.Work(n.Value) })
-	if reference.Excessive(work) {
+	case reference.Excessive(work):
 		return manyReferences
 	}
 	return ""

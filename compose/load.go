@@ -4,20 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/loader"
 	"github.com/compose-spec/compose-go/v2/types"
-)
-
-// maxFile bounds a Compose file, an env file and a file that is hashed, in bytes.
-const (
-	maxFile   = 1 << 20
-	maxHashed = 64 << 20
 )
 
 // Load reads a stack for a host. The findings tell, in file order, what is
@@ -28,9 +22,11 @@ func Load(ctx context.Context, src Source) (*Stack, []Finding) {
 		stack:      &Stack{Name: src.Stack, inputs: map[string]*inputs{}},
 		files:      map[string]bool{},
 		envSecrets: map[string]bool{},
+		opened:     map[string]composeFile{},
+		inlined:    map[string]string{},
 	}
 	for _, step := range []func(context.Context){
-		l.read, l.refuseUnsupported, l.resolve, l.model, l.refuseInModel, l.secretUses, l.services,
+		l.read, l.resolve, l.load, l.deviceKnows, l.secretUses, l.services, l.projectDirectories,
 	} {
 		step(ctx)
 		if HasErrors(l.findings) {
@@ -47,14 +43,19 @@ func Load(ctx context.Context, src Source) (*Stack, []Finding) {
 // may rely on the ones before having found no error.
 type loading struct {
 	src      Source
-	docs     documents
+	own      []composeFile     // the stack's own Compose files
+	docs     documents         // of all files
 	env      map[string]string // variables, with tokens for secrets
 	dict     map[string]any    // the loaded model as data
 	project  *types.Project    // the loaded model, typed
 	stack    *Stack
 	findings []Finding
 
-	files      map[string]bool // paths that the device needs
+	files      map[string]bool        // paths that the device needs, relative to the stack's folder
+	folders    []folder               // that must exist there
+	opened     map[string]composeFile // files that the own ones name
+	others     int                    // how often one was
+	inlined    map[string]string      // services that were added for others to extend, with their names
 	envSecrets map[string]bool
 	uses       map[string][]string // service to the secrets of its variables
 }
@@ -67,20 +68,16 @@ func (l *loading) report(p Position, code Code, severity Severity, message, fix 
 func (l *loading) read(context.Context) {
 	for i, name := range []string{"compose.yaml", "compose." + l.src.Host + ".yaml"} {
 		file := l.src.Dir() + "/" + name
-		data, err := readFile(l.src.Repository, file)
-		if i > 0 && errors.Is(err, fs.ErrNotExist) {
+		if _, err := fs.Lstat(l.src.Repository, file); i > 0 && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err != nil {
-			l.report(Position{File: file}, CodeRead, Error, err.Error(), "")
+		f, problem := newComposeFile(l.src.Repository, file)
+		if problem != nil {
+			problem.Severity = Error
+			l.findings = append(l.findings, *problem)
 			continue
 		}
-		d := newDocument(file, data)
-		if problem := d.excess(); problem != "" {
-			l.report(Position{file, 1, 1}, CodeSyntax, Error, problem, "split the stack")
-			continue
-		}
-		l.docs = append(l.docs, d)
+		l.own, l.docs = append(l.own, f), append(l.docs, f.docs...)
 		l.stack.ComposeFiles = append(l.stack.ComposeFiles, name)
 		l.files[name] = true
 	}
@@ -89,51 +86,30 @@ func (l *loading) read(context.Context) {
 // resolve computes the variables and checks that none is missing.
 func (l *loading) resolve(context.Context) {
 	l.variables()
-	l.checkVariables()
+	l.checkUnit(l.unit())
 }
 
-// attempts is how often a model with an error is loaded: compose-go reports one
-// error of several, whichever its maps give first.
-const attempts = 64
+// unit is the stack itself.
+func (l *loading) unit() unit { return unit{files: l.own, dir: l.src.Dir(), env: l.env} }
 
-// model loads the files with compose-go, from memory and with our environment.
-func (l *loading) model(ctx context.Context) {
-	for range attempts {
-		err := l.loadModel(ctx)
-		if err == nil {
-			return
+// load loads the model with compose-go.
+func (l *loading) load(ctx context.Context) {
+	u := l.unit()
+	configs, docs := l.merge(ctx, u)
+	if HasErrors(l.findings) {
+		return
+	}
+	l.docs = docs
+	l.dict = l.model(ctx, docs, func(ctx context.Context) (map[string]any, error) {
+		dict, err := modelOf(u, configs, l.stackOptions)(ctx)
+		if err != nil {
+			return nil, err
 		}
-		l.findings = append(l.findings, modelFindings(l.docs, err)...)
-		if failedToParse.MatchString(err.Error()) {
-			return // the parser always meets the same error first
-		}
-	}
-}
-
-func (l *loading) loadModel(ctx context.Context) error {
-	details := types.ConfigDetails{
-		WorkingDir:  "/" + l.src.Dir(), // nothing is read relative to it
-		Environment: maps.Clone(l.env),
-	}
-	for _, d := range l.docs {
-		details.ConfigFiles = append(details.ConfigFiles, types.ConfigFile{Filename: d.file, Content: d.data})
-	}
-	options := func(o *loader.Options) {
-		o.SetProjectName(l.src.Stack, true)
-		o.ResolvePaths = false
-		o.SkipResolveEnvironment = true
-		o.SkipResolveLabels = true
-		o.Profiles = l.profiles()
-		o.ResourceLoaders = []loader.ResourceLoader{noFiles{}}
-	}
-	dict, err := loader.LoadModelWithContext(ctx, details, options)
-	if err != nil {
-		return err
-	}
-	l.dict = dict
-	opts := loader.ToOptions(&details, []func(*loader.Options){options})
-	l.project, err = loader.ModelToProject(dict, opts, details)
-	return err
+		l.src.relativePaths(dict)
+		details := types.ConfigDetails{WorkingDir: "/" + l.src.Dir(), Environment: maps.Clone(l.env)} // nothing is read relative to it
+		l.project, err = loader.ModelToProject(dict, loader.ToOptions(&details, []func(*loader.Options){l.stackOptions}), details)
+		return dict, err
+	})
 }
 
 // profiles are those that Compose enables by itself, from its variable.
@@ -147,17 +123,6 @@ func (l *loading) profiles() []string {
 	return enabled
 }
 
-// noFiles is a loader.ResourceLoader that keeps compose-go from opening files:
-// refuseUnsupported sees an include that is written out, this one also those
-// that come with a YAML merge.
-type noFiles struct{}
-
-var errOtherFile = errors.New("include, and extends from another file, do not work yet")
-
-func (noFiles) Accept(string) bool                           { return true }
-func (noFiles) Load(context.Context, string) (string, error) { return "", errOtherFile }
-func (noFiles) Dir(string) string                            { return "" }
-
 // services fills in what the device has to know of each enabled service.
 func (l *loading) services(context.Context) {
 	for _, name := range slices.Sorted(maps.Keys(l.project.Services)) {
@@ -167,83 +132,48 @@ func (l *loading) services(context.Context) {
 		s.State = l.volumes(config, in)
 		l.configs(config, in)
 		l.envFiles(config, in)
+		l.labelFiles(config, in)
+		s.Resets = l.resets(config)
 		s.Inputs = in.hash()
 		l.stack.inputs[name] = in
 		l.stack.Services = append(l.stack.Services, s)
 	}
 }
 
-// readFile reads a file of the repository. Its errors name neither operation
-// nor path: the finding does that.
-func readFile(repository fs.FS, file string) ([]byte, error) {
-	// Before it is opened: a named pipe would wait for a writer.
-	info, err := fs.Stat(repository, file)
-	if err != nil {
-		return nil, plain(err)
+// resets lists what a device must not see of a service: it never builds.
+func (l *loading) resets(config types.ServiceConfig) []string {
+	if config.Build == nil {
+		return nil
 	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a regular file")
+	if config.Image == "" {
+		l.report(l.docs.find("services", config.Name, "build"), CodeUnsupported, Error,
+			fmt.Sprintf("service %s has build and no image: a device pulls images and builds none", config.Name),
+			"add image: REGISTRY/NAME:TAG beside build, then docker compose build and docker compose push")
 	}
-	f, err := repository.Open(file)
-	if err != nil {
-		return nil, plain(err)
+	if config.PullPolicy == types.PullPolicyBuild {
+		return []string{"build", "pull_policy"}
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, plain(err)
-	}
-	if len(data) > maxFile {
-		return nil, errors.New("is larger than 1 MiB")
-	}
-	return data, nil
+	return []string{"build"}
 }
 
-func plain(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
+// folder is a folder that a file names.
+type folder struct {
+	place Position
+	dir   string // relative to the repository's root
 }
 
-// refuseUnsupported names what this version does not load yet, before
-// compose-go would read files beside those in memory.
-func (l *loading) refuseUnsupported(context.Context) {
-	for _, d := range l.docs {
-		if d.second != nil {
-			l.report(d.at(d.second), CodeUnsupported, Error, "a second YAML document in one file does not work yet", "write both into one, without ---")
+// projectDirectories refuses those that would not exist on the device, where
+// Compose then takes the folder above: only files bring folders there.
+func (l *loading) projectDirectories(context.Context) {
+	for _, f := range l.folders {
+		exists := false
+		for file := range l.files {
+			file = path.Join(l.src.Dir(), file)
+			exists = exists || f.dir == "." || strings.HasPrefix(file, f.dir+"/")
 		}
-		if key, _ := child(d.root, "include"); key != nil {
-			l.report(d.at(key), CodeUnsupported, Error, "include does not work yet", "write the included services into this file")
-		}
-		for _, name := range keysOf(serviceNode(d)) {
-			_, service := child(serviceNode(d), name)
-			_, extends := child(service, "extends")
-			if key, _ := child(extends, "file"); key != nil {
-				l.report(d.at(key), CodeUnsupported, Error, "extends from another file does not work yet", "extend a service of this file, or use a YAML anchor")
-			}
-		}
-	}
-}
-
-// refuseInModel names what this version does not bring to the device yet,
-// wherever in the files it comes from.
-func (l *loading) refuseInModel(context.Context) {
-	if jobs, _ := l.dict["jobs"].(map[string]any); len(jobs) > 0 {
-		l.report(l.docs.find("jobs"), CodeUnsupported, Error, "jobs do not work yet", "make it a service")
-	}
-	services, _ := l.dict["services"].(map[string]any)
-	for name, config := range services {
-		config, _ := config.(map[string]any)
-		for key, fix := range map[string]string{
-			"build":      "build and push the image, and name it with image",
-			"label_file": "write the labels under labels",
-			"pre_start":  "make it a service that this one depends on",
-		} {
-			if _, used := config[key]; used {
-				l.report(l.docs.find("services", name, key), CodeUnsupported, Error, fmt.Sprintf("service %s: %s does not work yet", name, key), fix)
-			}
+		if !exists {
+			l.report(f.place, CodePath, Error, fmt.Sprintf("project_directory %s would not exist on the device: no file that the stack uses is in it", f.dir),
+				"name a folder with such a file, or leave it out")
 		}
 	}
 }

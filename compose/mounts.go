@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"go.yaml.in/yaml/v4"
 
 	"pistack/compose/reference"
 )
@@ -33,11 +32,16 @@ func (l *loading) volumes(config types.ServiceConfig, in *inputs) []StateBind {
 		if !ok {
 			continue
 		}
-		if l.isConfiguration(place, rel) {
+		switch l.kind(place, rel) {
+		case isConfiguration:
 			l.take(place, rel, in)
-			continue
+		case isState:
+			if strings.HasPrefix(rel, "../") {
+				l.report(place, CodePath, Error, fmt.Sprintf("service %s keeps state in %s, outside the stack's folder %s/", config.Name, v.Source, l.src.Dir()),
+					"use a named volume, or a folder below the stack's own")
+			}
+			state = append(state, StateBind{Path: rel, Target: v.Target, ReadOnly: v.ReadOnly})
 		}
-		state = append(state, StateBind{Path: rel, Target: v.Target, ReadOnly: v.ReadOnly})
 	}
 	return state
 }
@@ -75,7 +79,7 @@ func (l *loading) envFiles(config types.ServiceConfig, in *inputs) {
 		if !ok {
 			continue
 		}
-		file := l.src.Dir() + "/" + rel
+		file := path.Join(l.src.Dir(), rel)
 		if !bool(e.Required) && !l.src.Tracked.Has(file) {
 			continue
 		}
@@ -95,53 +99,87 @@ func (l *loading) envFileVariables(file, text string, in *inputs) {
 		if strings.HasPrefix(strings.TrimSpace(line), "#") {
 			continue
 		}
-		for _, name := range l.checkScalar(document{file: file}, &yaml.Node{Value: line, Line: i + 1, Column: 1}) {
+		for _, name := range l.checkScalar(Position{file, i + 1, 1}, line, l.env) {
 			in.secret(name, l.src.Secrets[name])
 		}
 	}
 }
 
-// inside gives a relative path as a clean path below the stack's folder.
-func (l *loading) inside(place Position, service, source string) (string, bool) {
-	rel := path.Clean(source)
-	if rel == "." || rel == ".." || strings.HasPrefix(rel, "../") {
-		l.report(place, CodePath, Error, fmt.Sprintf("service %s uses %s, which is not below the stack's folder %s/", service, source, l.src.Dir()),
-			"only files and folders inside the stack's folder reach the device: move it there, or name a sub-folder")
-		return "", false
+// labelFiles takes the service's label files to the device. Their references
+// are to each other's labels, never to variables.
+func (l *loading) labelFiles(config types.ServiceConfig, in *inputs) {
+	for i, file := range config.LabelFiles {
+		place := l.docs.item(i, file, "services", config.Name, "label_file")
+		if !isRelative(file) {
+			l.report(place, CodePath, Error, fmt.Sprintf("label_file %s is not a file of the repository", file), "name it by a relative path")
+			continue
+		}
+		if rel, ok := l.inside(place, config.Name, file); ok {
+			l.takeRequired(place, rel, in)
+		}
 	}
-	return rel, true
 }
 
-// isConfiguration tells whether Git tracks a path. What it does not track is
-// state only if a .gitignore says so: a mistyped or forgotten file would
-// otherwise silently become an empty folder on the device.
-func (l *loading) isConfiguration(place Position, rel string) bool {
-	file := l.src.Dir() + "/" + rel
-	if l.src.Tracked.Has(file) || len(l.src.Tracked.Under(file)) > 0 {
-		return true
+// inside gives a relative path, clean, as one of the repository. It may lead out
+// of the stack's folder.
+func (l *loading) inside(place Position, service, source string) (string, bool) {
+	rel := path.Clean(source)
+	file := path.Join(l.src.Dir(), rel)
+	switch {
+	case file == ".." || strings.HasPrefix(file, "../"):
+		l.report(place, CodePath, Error, fmt.Sprintf("service %s uses %s, which is outside the repository", service, source),
+			"only files of the repository reach the device: move it into the stack's folder")
+	case file == "." || file == l.src.Dir() || strings.HasPrefix(l.src.Dir(), file+"/"):
+		l.report(place, CodePath, Error, fmt.Sprintf("service %s uses %s, which is the stack's folder %s/ or one above it", service, source, l.src.Dir()),
+			"name a sub-folder, or the files that it needs")
+	default:
+		return l.src.relative(file), true
 	}
-	ignored, err := l.src.Ignored(file)
-	if err != nil {
+	return "", false
+}
+
+// kind is what a mounted path is.
+type kind int
+
+const (
+	isUnknown kind = iota
+	isConfiguration
+	isState
+)
+
+// kind tells what a mounted path is: Git tracks configuration. What it does not
+// track is state only if a .gitignore says so: a mistyped or forgotten file
+// would otherwise silently become an empty folder on the device.
+func (l *loading) kind(place Position, rel string) kind {
+	file := path.Join(l.src.Dir(), rel)
+	if l.src.Tracked.Has(file) || len(l.src.Tracked.Under(file)) > 0 {
+		return isConfiguration
+	}
+	switch ignored, err := l.src.Ignored(file); {
+	case err != nil:
 		l.report(place, CodeRead, Error, fmt.Sprintf("%s: %v", file, err), "")
-	} else if !ignored {
+	case ignored:
+		return isState
+	default:
 		l.report(place, CodeUntracked, Error, fmt.Sprintf("%s is mounted, and Git neither tracks nor ignores it%s", file, l.nearestTracked(rel)),
 			fmt.Sprintf("git add %s (configuration, goes to the device) or list it in a .gitignore (state, stays there)", file))
 	}
-	return false
+	return isUnknown
 }
 
-// nearestTracked offers a file of the stack with a name like that of rel.
+// nearestTracked offers a file, of the stack or of the same folder, with a name
+// like that of a path relative to the stack's folder.
 func (l *loading) nearestTracked(rel string) string {
 	var names []string
-	for _, f := range l.src.Tracked.Under(l.src.Dir()) {
-		names = append(names, strings.TrimPrefix(f, l.src.Dir()+"/"))
+	for _, f := range append(l.src.Tracked.Under(l.src.Dir()), l.src.Tracked.Under(path.Join(l.src.Dir(), path.Dir(rel)))...) {
+		names = append(names, l.src.relative(f))
 	}
 	return nearest(rel, names)
 }
 
 // takeRequired is take for a file that cannot be state.
 func (l *loading) takeRequired(place Position, rel string, in *inputs) {
-	if file := l.src.Dir() + "/" + rel; !l.src.Tracked.Has(file) {
+	if file := path.Join(l.src.Dir(), rel); !l.src.Tracked.Has(file) {
 		l.report(place, CodeUntracked, Error, fmt.Sprintf("%s is not tracked by Git", file), "git add "+file)
 		return
 	}
@@ -151,7 +189,7 @@ func (l *loading) takeRequired(place Position, rel string, in *inputs) {
 // take sends a tracked file or folder to the device and into the inputs.
 func (l *loading) take(place Position, rel string, in *inputs) {
 	l.files[rel] = true
-	file := l.src.Dir() + "/" + rel
+	file := path.Join(l.src.Dir(), rel)
 	members := l.src.Tracked.Under(file)
 	if len(members) == 0 {
 		members = []string{file}

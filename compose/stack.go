@@ -54,7 +54,7 @@ type Stack struct {
 	Name         string
 	ComposeFiles []string     // compose.yaml, then compose.<host>.yaml when there is one; relative to the stack's folder
 	EnvFiles     []string     // .env, when there is one
-	Files        []string     // every file and folder that the device needs, relative to the stack's folder, sorted
+	Files        []string     // every file and folder that the device needs, relative to the stack's folder ("../common/base.yaml"), sorted
 	EnvSecrets   []string     // secrets that variables refer to, sorted
 	Secrets      []FileSecret // secrets that containers get as files, sorted by name
 	Services     []Service    // enabled services, sorted by name
@@ -104,6 +104,7 @@ type Service struct {
 	Image   string
 	Secrets []string    // secrets it uses, as variables or files, sorted
 	State   []StateBind // relative bind mounts that hold state, in file order
+	Resets  []string    // keys of the author's service that the device must not see, sorted: "build"
 	Inputs  string      // hash of what Compose does not look at, 64 hex digits
 }
 

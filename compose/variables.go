@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
+	"github.com/compose-spec/compose-go/v2/template"
 	"go.yaml.in/yaml/v4"
 
 	"pistack/compose/reference"
@@ -38,7 +40,7 @@ func (l *loading) variables() {
 			l.report(Position{File: file}, CodeSyntax, Error, "is not a valid env file", "write one NAME=value a line")
 		}
 		maps.Copy(l.env, parsed)
-		l.checkEnvFile(file, string(data))
+		l.checkEnvFile(file, string(data), l.env)
 	case !errors.Is(err, fs.ErrNotExist):
 		l.report(Position{File: file}, CodeRead, Error, err.Error(), "")
 	}
@@ -49,15 +51,15 @@ func (l *loading) variables() {
 	}
 }
 
-// checkEnvFile reports references of .env to what .env itself does not define:
-// Compose reads it first, before the host's variables and its secrets.
-func (l *loading) checkEnvFile(file, text string) {
+// checkEnvFile reports references of an env file to what is not defined where
+// Compose reads it: .env comes before the host's variables and its secrets.
+func (l *loading) checkEnvFile(file, text string, env map[string]string) {
 	for i, line := range strings.Split(text, "\n") {
 		name, value, assigned := strings.Cut(strings.TrimSpace(line), "=")
 		if !assigned || strings.HasPrefix(name, "#") || strings.HasPrefix(value, "'") {
 			continue // a comment, or a value that Compose takes literally
 		}
-		undefined, _ := l.lookUp(value)
+		undefined, _ := l.lookUp(value, env)
 		for _, missing := range undefined {
 			l.report(Position{file, i + 1, 1}, CodeUndefined, Error, fmt.Sprintf("variable %s is not defined in this file", missing),
 				"define it above, write $$ for a dollar sign, or refer to it in compose.yaml, where the host's variables and secrets are known")
@@ -65,19 +67,33 @@ func (l *loading) checkEnvFile(file, text string) {
 	}
 }
 
-// checkVariables reports every variable of the Compose files that has neither
-// value nor default, and notes which secrets are referred to.
-func (l *loading) checkVariables() {
-	for _, d := range l.docs {
-		d.scalars(func(n *yaml.Node) { l.checkScalar(d, n) })
+// checkUnit reports every variable of the Compose files that has neither value
+// nor default, and notes which secrets are referred to.
+func (l *loading) checkUnit(u unit) {
+	for _, f := range u.files {
+		for _, d := range f.docs {
+			l.checkNode(u, d, d.root)
+			if u.level > 0 {
+				l.homePaths(u, d)
+			}
+		}
 	}
 }
 
-func (l *loading) checkScalar(d document, n *yaml.Node) (secrets []string) {
-	undefined, secrets := l.lookUp(n.Value)
+func (l *loading) checkNode(u unit, d document, n *yaml.Node) {
+	walkScalars(n, func(n *yaml.Node) { l.checkScalar(d.at(n), n.Value, u.env) })
+}
+
+func (l *loading) checkScalar(place Position, text string, env map[string]string) (secrets []string) {
+	undefined, _ := l.lookUp(text, env)
 	for _, name := range undefined {
-		l.undefined(d.at(n), name)
+		l.undefined(place, name)
 	}
+	return l.noteSecrets(text, env)
+}
+
+func (l *loading) noteSecrets(text string, env map[string]string) []string {
+	_, secrets := l.lookUp(text, env)
 	for _, name := range secrets {
 		l.envSecrets[name] = true
 	}
@@ -86,12 +102,12 @@ func (l *loading) checkScalar(d document, n *yaml.Node) (secrets []string) {
 
 // lookUp lists the variables of a text that would become empty by accident, and
 // the secrets that it refers to.
-func (l *loading) lookUp(text string) (undefined, secrets []string) {
-	lookUp := func(name string) (string, bool) {
-		value, defined := l.env[name]
+func (l *loading) lookUp(text string, env map[string]string) (undefined, secrets []string) {
+	value := func(name string) (string, bool) {
+		value, defined := env[name]
 		return value, defined
 	}
-	reference.Walk(text, lookUp, func(r reference.Reference, defined bool) {
+	reference.Walk(text, value, func(r reference.Reference, defined bool) {
 		if _, secret := l.src.Secrets[r.Name]; secret {
 			secrets = append(secrets, r.Name)
 		}
@@ -106,4 +122,33 @@ func (l *loading) undefined(p Position, name string) {
 	l.report(p, CodeUndefined, Error, fmt.Sprintf("variable %s is not defined", name), fmt.Sprintf(
 		"if it is a secret: pisec add %s %s; if not: set it in %s/.env or under [env] in hosts/%s/host.toml",
 		l.src.Host, name, l.src.Dir(), l.src.Host))
+}
+
+// homePaths reports paths of an included file that begin with "~": compose-go
+// would put the home folder of this machine there.
+func (l *loading) homePaths(u unit, d document) {
+	value := func(name string) (string, bool) { value, defined := u.env[name]; return value, defined }
+	var walk func(n *yaml.Node, key string)
+	walk = func(n *yaml.Node, key string) {
+		switch {
+		case n == nil:
+		case n.Kind == yaml.ScalarNode && isPathKey(key) && n.ShortTag() == "!!str":
+			if text, err := template.SubstituteWithOptions(n.Value, value, template.WithoutLogging); err == nil && strings.HasPrefix(text, "~") {
+				l.report(d.at(n), CodePath, Error, "a path begins with ~: the device has no such home folder", "use a named volume, or an absolute path")
+			}
+		case n.Kind == yaml.MappingNode:
+			for i := 0; i+1 < len(n.Content); i += 2 {
+				walk(n.Content[i+1], n.Content[i].Value)
+			}
+		case n.Kind == yaml.SequenceNode:
+			for _, item := range n.Content {
+				walk(item, key)
+			}
+		}
+	}
+	walk(d.root, "")
+}
+
+func isPathKey(key string) bool {
+	return slices.Contains([]string{"volumes", "source", "file", "env_file", "label_file", "path", "context", "device"}, key)
 }
