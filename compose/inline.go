@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/compose-spec/compose-go/v2/override"
 	"github.com/compose-spec/compose-go/v2/tree"
@@ -36,7 +37,7 @@ func (l *loading) inline(ctx context.Context, u unit, d document) (parts []types
 		if HasErrors(l.findings) {
 			return nil, nil
 		}
-		if err := importInto(imported, model); err != nil {
+		if err := l.importInto(i.place, imported, model); err != nil {
 			l.findings = append(l.findings, l.modelFindings(docs, err)...)
 			return nil, nil
 		}
@@ -72,7 +73,7 @@ func (l *loading) inline(ctx context.Context, u unit, d document) (parts []types
 
 // importInto adds the resources of a further include: those that are there
 // already win.
-func importInto(imported map[string]map[string]any, model map[string]any) error {
+func (l *loading) importInto(place Position, imported map[string]map[string]any, model map[string]any) error {
 	for _, section := range sections {
 		from, _ := model[section].(map[string]any)
 		for _, name := range slices.Sorted(maps.Keys(from)) {
@@ -80,7 +81,11 @@ func importInto(imported map[string]map[string]any, model map[string]any) error 
 				imported[section] = map[string]any{}
 			}
 			there, conflict := imported[section][name]
-			if !conflict || reflect.DeepEqual(there, from[name]) {
+			equal := conflict && reflect.DeepEqual(there, from[name])
+			if lists := listsOf(from[name]); equal && section == "services" && len(lists) > 0 {
+				l.tooNew(place, fmt.Sprintf("service %s with %s, included by two ways,", name, strings.Join(lists, ", ")), "5.6.0")
+			}
+			if !conflict || equal {
 				imported[section][name] = from[name]
 				continue
 			}

@@ -2,6 +2,7 @@ package compose_test
 
 import (
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func (p paths) Under(folder string) []string {
 
 // stack is a fixture: the files of stacks/s, and what the host brings along.
 type stack struct {
-	files     map[string]string // below stacks/s; tracked unless listed below
+	files     map[string]string // by their path from stacks/s; tracked unless listed below
 	untracked []string          // files that Git neither tracks nor ignores
 	ignored   []string          // files that Git ignores
 	env       map[string]string
@@ -38,15 +39,15 @@ func (s stack) source() compose.Source {
 	repository := fstest.MapFS{}
 	tracked := paths{}
 	for name, content := range s.files {
-		repository["stacks/s/"+name] = &fstest.MapFile{Data: []byte(content), Mode: 0o644}
+		repository[path.Join("stacks/s", name)] = &fstest.MapFile{Data: []byte(content), Mode: 0o644}
 		if !slices.Contains(s.untracked, name) && !slices.Contains(s.ignored, name) {
-			tracked = append(tracked, "stacks/s/"+name)
+			tracked = append(tracked, path.Join("stacks/s", name))
 		}
 	}
-	ignored := func(path string) (bool, error) {
+	ignored := func(asked string) (bool, error) {
 		return slices.ContainsFunc(s.ignored, func(name string) bool {
-			file := "stacks/s/" + name
-			return path == file || strings.HasPrefix(file, path+"/")
+			file := path.Join("stacks/s", name)
+			return asked == file || strings.HasPrefix(file, asked+"/")
 		}), nil
 	}
 	return compose.Source{

@@ -31,21 +31,45 @@ func (l *loading) nameListItems() {
 	services, _ := l.dict["services"].(map[string]any)
 	for _, config := range services {
 		config, _ := config.(map[string]any)
-		for _, key := range []string{"environment", "labels"} {
-			list, ok := config[key].([]any)
-			if !ok {
-				continue
-			}
-			named := map[string]any{}
+		nameItems(config)
+		for _, hook := range hooks() {
+			list, _ := config[hook].([]any)
 			for _, item := range list {
-				name, value, assigned := strings.Cut(fmt.Sprint(item), "=")
-				if named[name] = any(value); !assigned {
-					named[name] = nil
-				}
+				item, _ := item.(map[string]any)
+				nameItems(item)
 			}
-			config[key] = named
 		}
 	}
+}
+
+// hooks are the keys of a service that list commands with an environment.
+func hooks() []string { return []string{"pre_start", "post_start", "pre_stop"} }
+
+func nameItems(config map[string]any) {
+	for _, key := range []string{"environment", "labels"} {
+		list, ok := config[key].([]any)
+		if !ok {
+			continue
+		}
+		named := map[string]any{}
+		for _, item := range list {
+			name, value, assigned := strings.Cut(fmt.Sprint(item), "=")
+			if named[name] = any(value); !assigned {
+				named[name] = nil
+			}
+		}
+		config[key] = named
+	}
+}
+
+// variableOf gives service and variable where a path is one of an environment.
+func variableOf(path []string) (service, variable string, ok bool) {
+	last := len(path) - 1
+	hook := len(path) == 6 && slices.Contains(hooks(), path[2])
+	if (len(path) == 4 || hook) && path[0] == "services" && path[last-1] == "environment" && !strings.Contains(path[last], "⟦") {
+		return path[1], path[last], true
+	}
+	return "", "", false
 }
 
 func (l *loading) secretUse(path []string, name string) {
@@ -53,19 +77,29 @@ func (l *loading) secretUse(path []string, name string) {
 		return // "environment:" of a top-level secret, for the laptop; on the device it is a file
 	}
 	l.envSecrets[name] = true
-	if len(path) == 4 && path[0] == "services" && path[2] == "environment" && !strings.Contains(path[3], "⟦") {
-		service, variable := path[1], path[3]
+	if service, variable, ok := variableOf(path); ok {
 		l.uses[service] = append(l.uses[service], name)
-		l.findings = append(l.findings, Finding{
-			Code: CodeInEnv, Severity: Warning, Stack: l.src.Stack, Service: service,
-			Message: fmt.Sprintf("secret %s is in the environment of service %s as %s: it shows in docker inspect and in Docker's files on the device's disk", name, service, variable),
-			Fix:     asFile(l.project.Services[service].Image, variable, name),
-		}.At(l.docs.find(path...)))
+		if place := l.docs.find(path...); len(path) == 4 || !l.inherited(path) {
+			l.findings = append(l.findings, Finding{
+				Code: CodeInEnv, Severity: Warning, Stack: l.src.Stack, Service: service,
+				Message: fmt.Sprintf("secret %s is in the environment of service %s as %s: it shows in docker inspect and in Docker's files on the device's disk", name, service, variable),
+				Fix:     asFile(l.project.Services[service].Image, variable, name),
+			}.At(place))
+		}
 		return
 	}
 	l.report(l.docs.find(path...), CodeLeak, Error,
 		fmt.Sprintf("secret %s would be readable in %s", name, withoutTokens(strings.Join(path, "."))),
 		"use a secret in the environment of a service, or as a Compose secret file")
+}
+
+// inherited tells whether a hook has a variable from its service.
+func (l *loading) inherited(path []string) bool {
+	services, _ := l.dict["services"].(map[string]any)
+	config, _ := services[path[1]].(map[string]any)
+	environment, _ := config["environment"].(map[string]any)
+	_, own := environment[path[5]]
+	return own
 }
 
 // unsetEnvironment reports "environment: [NAME]" where NAME has no value.
