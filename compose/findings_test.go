@@ -168,11 +168,15 @@ func TestFindings(t *testing.T) {
 		{"absolute label_file", stack{files: one(web + "    label_file:\n      - /etc/l\n")},
 			"compose.yaml:5:9: error: label_file /etc/l is not a file of the repository [path]"},
 		{"jobs", stack{files: one(web + "jobs:\n  j:\n    image: x\n    triggers: {manual: true}\n")},
-			"compose.yaml:4:1: error: jobs needs Docker Compose 5.6.0, and devices have 5.1.3 [too-new]"},
-		{"attributes that devices do not know", stack{files: one(web + "    umask: \"0022\"\n    pre_start:\n      - command: x\n    networks:\n      default:\n        use_service_name_alias: true\n")},
-			"compose.yaml:4:5: error: services.web.umask needs Docker Compose 5.6.0, and devices have 5.1.3 [too-new]\n" +
-				"compose.yaml:5:5: error: services.web.pre_start needs Docker Compose 5.4.0, and devices have 5.1.3 [too-new]\n" +
-				"compose.yaml:9:9: error: services.web.networks.default.use_service_name_alias needs Docker Compose 5.6.0, and devices have 5.1.3 [too-new]"},
+			"compose.yaml:4:1: error: jobs needs Docker Compose 5.6.0, and devices have 5.4.0 [too-new]"},
+		{"attributes that devices do not know", stack{files: one(web + "    umask: \"0022\"\n    pre_start:\n      - command: x\n        cap_add: [A]\n    networks:\n      default:\n        use_service_name_alias: true\n")},
+			"compose.yaml:4:5: error: services.web.umask needs Docker Compose 5.7.0, and devices have 5.4.0 [too-new]\n" +
+				"compose.yaml:7:9: error: services.web.pre_start.0.cap_add needs Docker Compose 5.6.0, and devices have 5.4.0 [too-new]\n" +
+				"compose.yaml:10:9: error: services.web.networks.default.use_service_name_alias needs Docker Compose 5.7.0, and devices have 5.4.0 [too-new]"},
+		{"one that an override takes away", stack{files: map[string]string{"compose.yaml": web + "    umask: 1\n", "compose.pi.yaml": "services:\n  web:\n    umask: !reset null\n"}},
+			"compose.yaml:4:5: error: services.web.umask needs Docker Compose 5.7.0, and devices have 5.4.0 [too-new]"},
+		{"hooks", stack{files: one(web + "    environment: [T=$KEY]\n    pre_start:\n      - command: x\n        environment: [A=$KEY]\n    post_start:\n      - command: x\n        environment:\n          B: $KEY\n"), secrets: secrets},
+			"compose.yaml:4:19: warning: secret KEY" + inEnv("T") + "\ncompose.yaml:7:23: warning: secret KEY" + inEnv("A") + "\ncompose.yaml:11:11: warning: secret KEY" + inEnv("B")},
 		{"second document", stack{files: one(web + "---\nservices:\n  web:\n    command: $NOPE\n")},
 			"compose.yaml:7:14: error: variable NOPE is not defined [undefined-variable]"},
 

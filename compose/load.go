@@ -26,7 +26,7 @@ func Load(ctx context.Context, src Source) (*Stack, []Finding) {
 		inlined:    map[string]string{},
 	}
 	for _, step := range []func(context.Context){
-		l.read, l.resolve, l.load, l.deviceKnows, l.secretUses, l.services, l.projectDirectories,
+		l.read, l.resolve, l.load, l.deviceKnows, l.secretUses, l.services, l.projectDirectories, l.reservedNames,
 	} {
 		step(ctx)
 		if HasErrors(l.findings) {
@@ -174,6 +174,17 @@ func (l *loading) projectDirectories(context.Context) {
 		if !exists {
 			l.report(f.place, CodePath, Error, fmt.Sprintf("project_directory %s would not exist on the device: no file that the stack uses is in it", f.dir),
 				"name a folder with such a file, or leave it out")
+		}
+	}
+}
+
+// reservedNames refuses files whose place on the device is that of a generated
+// one.
+func (l *loading) reservedNames(context.Context) {
+	for name := range l.files {
+		file := path.Join(l.src.Dir(), name)
+		if base := path.Base(file); (base == "override.yaml" || base == "host.env") && path.Dir(path.Dir(file)) == "stacks" {
+			l.report(Position{File: file}, CodePath, Error, fmt.Sprintf("on the device %s is a file that pistack generates", base), "give it another name")
 		}
 	}
 }

@@ -132,6 +132,9 @@ func (l *loading) inside(place Position, service, source string) (string, bool) 
 	case file == "." || file == l.src.Dir() || strings.HasPrefix(l.src.Dir(), file+"/"):
 		l.report(place, CodePath, Error, fmt.Sprintf("service %s uses %s, which is the stack's folder %s/ or one above it", service, source, l.src.Dir()),
 			"name a sub-folder, or the files that it needs")
+	case path.Dir(file) == "stacks" && l.src.Tracked.Has(file+"/compose.yaml"):
+		l.report(place, CodePath, Error, fmt.Sprintf("service %s uses %s, which is the folder of another stack", service, source),
+			"name a sub-folder, or the files that it needs")
 	default:
 		return l.src.relative(file), true
 	}

@@ -3,6 +3,7 @@ package nixgen
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -72,7 +73,7 @@ func (h Host) secretsValue() Attrs {
 func (h Host) stackValue(s *compose.Stack) Attrs {
 	files := Attrs{"override.yaml": Path("./" + overrideName(s))}
 	for _, f := range s.Files {
-		files[f] = Path("../../../stacks/" + s.Name + "/" + f)
+		files[f] = Path(path.Join("../../../stacks", s.Name, f)) // f may lead out of the stack's folder
 	}
 	envFiles := slices.Clone(s.EnvFiles)
 	if len(h.Env) > 0 {

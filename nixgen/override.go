@@ -49,6 +49,9 @@ func serviceOverride(s *compose.Stack, service compose.Service, lock images.Lock
 	if image, locked := lock.Pinned(service.Image); locked && images.Pulled(s.Project.Services[service.Name]) {
 		set(n, "image", text(image))
 	}
+	for _, key := range service.Resets {
+		set(n, key, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!reset", Value: "null"})
+	}
 	set(n, "labels", labels)
 	if len(service.State) > 0 {
 		volumes := &yaml.Node{Kind: yaml.SequenceNode}

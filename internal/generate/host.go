@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"runtime"
 	"sync/atomic"
 
@@ -117,7 +118,7 @@ func (l loaded) needed() []string {
 	}
 	for _, s := range l.stacks {
 		for _, f := range s.Files {
-			files = append(files, "stacks/"+s.Name+"/"+f)
+			files = append(files, path.Join("stacks", s.Name, f)) // f may begin with ../
 		}
 		if len(l.locks[s.Name]) > 0 {
 			files = append(files, images.Path(s.Name)) // another clone would generate something else

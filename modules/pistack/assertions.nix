@@ -11,17 +11,18 @@ let
 
   isStackName = name: builtins.match "[a-z0-9][a-z0-9_-]*" name != null;
   isSecretName = name: builtins.match "[A-Za-z_][A-Za-z0-9_]*" name != null;
+
+  # "../" and "../../" lead out of the stack's folder, but not out of /etc/pistack.
   isRelative =
     path:
-    !lib.hasPrefix "/" path
-    && lib.all (
+    lib.all (
       part:
       !lib.elem part [
         ""
         "."
         ".."
       ]
-    ) (lib.splitString "/" path);
+    ) (lib.splitString "/" (lib.removePrefix "../" (lib.removePrefix "../" path)));
 
   # A file of the stack, or a file in a folder of the stack.
   isIn = files: path: lib.any (file: path == file || lib.hasPrefix "${file}/" path) files;
@@ -68,7 +69,7 @@ let
       (check (lib.all isRelative files) ''
         ${option}.files: ${
           list (lib.filter (file: !isRelative file) files)
-        } must be relative to the stack's folder, without "." and "..".
+        } must be relative to the stack's folder, without "." and "..", except "../" or "../../" at the beginning.
       '')
     ];
 

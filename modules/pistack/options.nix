@@ -123,7 +123,8 @@ let
           '';
           description = ''
             The files and folders that this stack has on the device, by their path relative to
-            {file}`/etc/pistack/stacks/<name>`. Each is a store path of its own.
+            {file}`/etc/pistack/stacks/<name>`. A path may begin with `../` or `../../`: stacks that
+            have the same file there share it. Each is a store path of its own.
           '';
         };
         envSecrets = mkOption {

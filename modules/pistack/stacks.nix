@@ -32,11 +32,27 @@ let
 
   storePaths = stack: lib.mapAttrs storePath stack.files;
 
+  # Below /etc/pistack things lie as in the repository, so that a file outside a stack's folder is
+  # found where the stack's files look for it. Stacks that use one file share it.
+  etcPath =
+    name: path:
+    if lib.hasPrefix "../../" path then
+      "pistack/${lib.removePrefix "../../" path}"
+    else if lib.hasPrefix "../" path then
+      "pistack/stacks/${lib.removePrefix "../" path}"
+    else
+      "pistack/stacks/${name}/${path}";
+
   etcFiles =
     name: stack:
-    lib.mapAttrs' (
-      path: source: lib.nameValuePair "pistack/stacks/${name}/${path}" { inherit source; }
-    ) (storePaths stack);
+    lib.mapAttrs' (path: source: lib.nameValuePair (etcPath name path) { inherit source; }) (
+      storePaths stack
+    );
+
+  # What lies in a folder that some stack has as a whole is there already.
+  isAlone = path: !lib.any (folder: allFiles ? ${folder}) (foldersOf path);
+  allFiles = lib.concatMapAttrs etcFiles cfg.stacks;
+  foldersOf = path: if dirOf path == "." then [ ] else [ (dirOf path) ] ++ foldersOf (dirOf path);
 
   stackService =
     name: stack:
@@ -116,6 +132,8 @@ let
 
       serviceConfig = {
         Type = "oneshot";
+        # Compose resolves some paths of included files from here.
+        WorkingDirectory = directory;
         ExecStart = [
           secretsAreInstalled
           up
@@ -129,7 +147,11 @@ let
 in
 {
   config = lib.mkIf cfg.enable {
-    environment.etc = lib.mkMerge (lib.mapAttrsToList etcFiles cfg.stacks);
+    environment.etc = lib.mkMerge (
+      lib.mapAttrsToList (
+        name: stack: lib.filterAttrs (path: _: isAlone path) (etcFiles name stack)
+      ) cfg.stacks
+    );
 
     systemd.services = lib.mapAttrs' stackService cfg.stacks;
   };
