@@ -2,6 +2,7 @@ package compose
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 	"strings"
 
@@ -219,6 +220,46 @@ func (ds documents) deepestWithin(path []string, levels int) (best Position, dep
 		}
 	}
 	return best, depth
+}
+
+// inAnyService looks for a path below the services, whichever has it.
+func (ds documents) inAnyService(path []string) Position {
+	for i := len(ds) - 1; i >= 0; i-- {
+		for _, name := range keysOf(serviceNode(ds[i])) {
+			if place, whole := ds[i].find(append([]string{"services", name}, path...)...); whole {
+				return ds[i].at(place)
+			}
+		}
+	}
+	return ds.find()
+}
+
+// value looks for a value that is a text, or else has it in it, also in the
+// files that services extend.
+func (ds documents) value(text string) (Position, bool) {
+	all := slices.Clone(ds)
+	for _, d := range ds {
+		for _, name := range slices.Sorted(maps.Keys(d.bases)) {
+			all = append(all, d.bases[name].docs...)
+		}
+	}
+	for _, fits := range []func(value string) bool{
+		func(value string) bool { return value == text },
+		func(value string) bool { return strings.Contains(value, text) },
+	} {
+		for _, d := range all {
+			var found *yaml.Node
+			d.scalars(func(n *yaml.Node) {
+				if found == nil && fits(n.Value) {
+					found = n
+				}
+			})
+			if found != nil {
+				return d.at(found), true
+			}
+		}
+	}
+	return Position{}, false
 }
 
 // keysOf lists the keys of a mapping node, in file order.

@@ -18,6 +18,10 @@ var (
 	additional   = regexp.MustCompile(`^additional properties (.*) not allowed$`)
 	pathFirst    = regexp.MustCompile(`^([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_\[\]/-]+)+): `)
 	pathInside   = regexp.MustCompile(`(?:interpolating|format for|key in) ([A-Za-z0-9_.\[\]/-]+?)[.:](?:\s|$)`)
+	cannotMerge  = regexp.MustCompile(`^cannot override services\.x\.(\S+)$`)
+	quotedWord   = regexp.MustCompile(`"([^"]+)"`)
+	lastWord     = regexp.MustCompile(`: (\S+)$`)
+	firstOfCycle = regexp.MustCompile(`cycle detected: (\S+) ->`)
 	namedService = regexp.MustCompile(`service "([^"]+)"`)
 )
 
@@ -40,18 +44,37 @@ func (l *loading) modelFindings(docs documents, err error) []Finding {
 		return l.schemaFindings(docs, strings.FieldsFunc(m[2], isDot), m[3])
 	}
 	f := Finding{Code: CodeModel, Severity: Error, Message: strings.Join(strings.Fields(text), " ")}
+	if m := cannotMerge.FindStringSubmatch(text); m != nil {
+		f.Message = fmt.Sprintf("%s cannot be merged with that of a service that it extends, includes or overrides", m[1])
+		return []Finding{f.At(docs.inAnyService(strings.Split(m[1], ".")))}
+	}
 	if strings.Contains(text, errOtherFile.Error()) {
 		f.Code, f.Message = CodeUnsupported, errOtherFile.Error()
 	}
-	var path []string
-	if m := pathFirst.FindStringSubmatch(text); m != nil {
-		path = strings.Split(m[1], ".")
-	} else if m := pathInside.FindStringSubmatch(text); m != nil {
-		path = strings.Split(m[1], ".")
-	} else if m := namedService.FindStringSubmatch(text); m != nil {
-		path = []string{"services", m[1]}
+	return []Finding{f.At(placeOf(docs, f.Message))}
+}
+
+// placeOf looks for what an error without a position speaks of: a path, a
+// service, or a value.
+func placeOf(docs documents, text string) Position {
+	for _, pattern := range []*regexp.Regexp{pathFirst, pathInside} {
+		if m := pattern.FindStringSubmatch(text); m != nil {
+			return docs.find(strings.Split(m[1], ".")...)
+		}
 	}
-	return []Finding{f.At(docs.find(path...))}
+	for _, pattern := range []*regexp.Regexp{namedService, firstOfCycle} {
+		if m := pattern.FindStringSubmatch(text); m != nil {
+			return docs.find("services", m[1])
+		}
+	}
+	for _, pattern := range []*regexp.Regexp{quotedWord, lastWord} {
+		if m := pattern.FindStringSubmatch(text); m != nil {
+			if place, found := docs.value(m[1]); found {
+				return place
+			}
+		}
+	}
+	return docs.find()
 }
 
 func isDot(r rune) bool { return r == '.' }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +18,8 @@ import (
 // inlinedName begins the names of services that only exist, while a model is
 // loaded, for others to extend.
 const inlinedName = "pistack-inlined-"
+
+var inlinedService = regexp.MustCompile(inlinedName + `\d+`)
 
 // sections are what Compose takes over from an include.
 var sections = []string{"services", "jobs", "volumes", "networks", "secrets", "configs", "models"}

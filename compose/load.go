@@ -68,7 +68,13 @@ func (l *loading) report(p Position, code Code, severity Severity, message, fix 
 func (l *loading) read(context.Context) {
 	for i, name := range []string{"compose.yaml", "compose." + l.src.Host + ".yaml"} {
 		file := l.src.Dir() + "/" + name
-		if _, err := fs.Lstat(l.src.Repository, file); i > 0 && errors.Is(err, fs.ErrNotExist) {
+		info, err := fs.Lstat(l.src.Repository, file)
+		if i > 0 && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			l.report(Position{File: file}, CodePath, Error, "is a symlink, which would point elsewhere on the device",
+				"write include: with the path of the file that it points to")
 			continue
 		}
 		f, problem := newComposeFile(l.src.Repository, file)

@@ -1,6 +1,7 @@
 package compose_test
 
 import (
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -328,6 +329,46 @@ func TestHermetic(t *testing.T) {
 	}
 }
 
+// TestHermeticIncludes: the same for what a stack includes and extends, from two
+// checkouts, in two folders, with a hostile machine around it.
+func TestHermeticIncludes(t *testing.T) {
+	for _, c := range cases(t) {
+		if !strings.HasPrefix(c.name, "include-") && !strings.HasPrefix(c.name, "extends-") {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			want, wantFindings := c.stack.load(t)
+			evil := t.TempDir()
+			// Where a path that is not followed inside the repository would lead to.
+			for _, name := range []string{".env", "common/.env", "stacks/s/.env", "a/.env", "sub/.env", "db.yaml", "base.yaml", "../common/.env"} {
+				write(t, filepath.Join(evil, "x"), stack{files: map[string]string{"../../" + name: "services: {evil: {image: evil}}\n"}})
+			}
+			t.Chdir(filepath.Join(evil, "x"))
+			for name, value := range map[string]string{"TAG": "evil", "DB": "evil", "HERE": "evil", "DIR": "/evil", "NOPE": "evil", "KEY": "evil", "A": "evil", "HOME": evil, "COMPOSE_FILE": "evil", "PWD": "/evil"} {
+				t.Setenv(name, value)
+			}
+			dir := t.TempDir()
+			write(t, dir, c.stack)
+			src := c.stack.source()
+			src.Repository = root(t, dir)
+			got, findings := compose.Load(t.Context(), src)
+			if result(t, got, findings) != result(t, want, wantFindings) || !reflect.DeepEqual(inputsOr(got), inputsOr(want)) {
+				t.Errorf("on disk:\n%s\nin memory:\n%s", result(t, got, findings), result(t, want, wantFindings))
+			}
+		})
+	}
+}
+
+func inputsOr(s *compose.Stack) map[string]string {
+	all := map[string]string{}
+	if s != nil {
+		for _, service := range s.Services {
+			all[service.Name] = service.Inputs
+		}
+	}
+	return all
+}
+
 // TestSymlinks: what a symlink points to may not be on the device.
 func TestSymlinks(t *testing.T) {
 	s := stack{files: map[string]string{"compose.yaml": web + "    volumes:\n      - ./conf:/conf\n", "conf/real": "1"}}
@@ -365,6 +406,48 @@ func TestSymlinks(t *testing.T) {
 	}
 }
 
+// TestSymlinkedComposeFiles: nor may what a Compose file includes or extends be
+// a symlink, or lie behind one.
+func TestSymlinkedComposeFiles(t *testing.T) {
+	for _, c := range []struct{ name, content, link, target, want string }{
+		{"file inside", "include: [link.yaml]\n", "stacks/s/link.yaml", "real/db.yaml", "compose.yaml:1:11: error: stacks/s/link.yaml"},
+		{"file outside", "include: [link.yaml]\n", "stacks/s/link.yaml", "/etc/passwd", "compose.yaml:1:11: error: stacks/s/link.yaml"},
+		{"folder", "include:\n  - path: link/db.yaml\n", "stacks/s/link", "real", "compose.yaml:2:11: error: stacks/s/link"},
+		{"folder outside", "services:\n  web:\n    extends: {file: ../link/x.yaml, service: x}\n", "stacks/link", "/etc", "compose.yaml:3:21: error: stacks/link"},
+		{"env file", "include:\n  - path: real/db.yaml\n    env_file: link.env\n", "stacks/s/link.env", "/etc/passwd", "compose.yaml:3:15: error: stacks/s/link.env"},
+		{".env", "include: [real/db.yaml]\n", "stacks/s/real/.env", "/etc/passwd", "compose.yaml:1:11: error: stacks/s/real/.env"},
+		{"override", web, "stacks/s/compose.pi.yaml", "real/db.yaml", "compose.pi.yaml: error:"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := stack{files: map[string]string{"compose.yaml": c.content, "real/db.yaml": "services:\n  db:\n    image: x\n"}}
+			dir := t.TempDir()
+			write(t, dir, s)
+			if err := os.Symlink(c.target, filepath.Join(dir, c.link)); err != nil {
+				t.Fatal(err)
+			}
+			for _, open := range []func(string) fs.FS{os.DirFS, func(string) fs.FS { return root(t, dir) }} {
+				src := s.source()
+				src.Tracked = append(src.Tracked.(paths), c.link, c.link+"/db.yaml", c.link+"/x.yaml")
+				src.Repository = open(dir)
+				_, findings := compose.Load(t.Context(), src)
+				if got, want := text(findings), c.want+" is a symlink, which would point elsewhere on the device [path]\n"; got != want {
+					t.Errorf("got %swant %s", got, want)
+				}
+			}
+		})
+	}
+}
+
+func root(t *testing.T, dir string) fs.FS {
+	t.Helper()
+	opened, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { opened.Close() })
+	return opened.FS()
+}
+
 func TestDeletedFile(t *testing.T) {
 	src := stack{files: map[string]string{"compose.yaml": web + "    volumes:\n      - ./conf:/conf\n", "conf/a": "1"}}.source()
 	delete(src.Repository.(fstest.MapFS), "stacks/s/conf/a")
@@ -397,6 +480,18 @@ func TestLimits(t *testing.T) {
 		{"references in a row", one("services:\n  web:\n    image: \"" + strings.Repeat("${A:-x}", 10_000) + "\"\n"), "compose.yaml" + many},
 		{"references in .env", map[string]string{"compose.yaml": web, ".env": "A=" + strings.Repeat("${A:-x}", 10_000)}, ".env" + many},
 		{"references in an env_file", map[string]string{"compose.yaml": web + "    env_file: a.env\n", "a.env": "A=" + nested}, "a.env" + many},
+		{"NUL byte", one(web + "x-a: \"\x00\"\n"), "compose.yaml:4:7: error: has a NUL byte [syntax]\n"},
+		{"not UTF-8", one(web + "x-a: \xff\n"), "compose.yaml:4:6: error: is not valid UTF-8 [syntax]\n"},
+		{"10 MB", one(strings.Repeat("# comment\n", 1_000_000)), "compose.yaml: error: is larger than 1 MiB [unreadable]\n"},
+		{"documents", one(web + strings.Repeat("---\nx-a: 1\n", 101)), "compose.yaml:1:1: error: has more than 100 YAML documents [syntax]\n"},
+		{"included alias bomb", map[string]string{"compose.yaml": "include: [b.yaml]\n" + web, "b.yaml": bomb}, "b.yaml:1:1: error: has more than 10000 keys and values, with what its aliases stand for [syntax]\n"},
+		{"extended 10 MB", map[string]string{"compose.yaml": web + "    extends: {file: b.yaml, service: b}\n", "b.yaml": strings.Repeat("# comment\n", 1_000_000)},
+			"b.yaml: error: is larger than 1 MiB [unreadable]\n"},
+		{"large together", map[string]string{"compose.yaml": "include: [b.yaml, c.yaml]\n" + web, "b.yaml": manyServices("b", 900), "c.yaml": manyServices("c", 900)},
+			"compose.yaml:1:1: error: with what it includes, has more than 10000 keys and values, with what its aliases stand for [syntax]\n"},
+		{"100 levels of includes", levels(100), "f19.yaml:1:11: error: files include each other more than 20 levels deep [invalid-compose]\n"},
+		{"100 levels of extends", extendsLevels(100), "f20.yaml:3:21: error: services extend each other more than 20 levels deep [invalid-compose]\n"},
+		{"includes that double", doubling(15), "f15.yaml:1:11: error: the stack includes or extends more than 100 files [invalid-compose]\n"},
 		{"a list in itself", one("&a [*a ]\n"),
 			"compose.yaml:1:1: error: cycle detected: node at path 0.0 references node at path 0 [syntax]\n"},
 		{"an anchor in itself", one("x-a: &a [*a ]\n" + web),
@@ -409,6 +504,45 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// manyServices are some services with several values each.
+func manyServices(name string, n int) string {
+	out := "services:\n"
+	for i := range n {
+		out += fmt.Sprintf("  %s%d:\n    image: x\n    command: y\n", name, i)
+	}
+	return out
+}
+
+// levels is a chain of files that each include the next.
+func levels(n int) map[string]string {
+	files := map[string]string{"compose.yaml": "include: [f1.yaml]\n" + web}
+	for i := 1; i <= n; i++ {
+		files[fmt.Sprintf("f%d.yaml", i)] = fmt.Sprintf("include: [f%d.yaml]\n", i+1)
+	}
+	return files
+}
+
+func extendsLevels(n int) map[string]string {
+	service := func(i int) string {
+		return fmt.Sprintf("services:\n  web:\n    extends: {file: f%d.yaml, service: web}\n", i)
+	}
+	files := map[string]string{"compose.yaml": service(1)}
+	for i := 1; i <= n; i++ {
+		files[fmt.Sprintf("f%d.yaml", i)] = service(i + 1)
+	}
+	return files
+}
+
+// doubling is a chain of files that each include the next one twice.
+func doubling(n int) map[string]string {
+	files := map[string]string{"compose.yaml": "include: [f1.yaml]\n" + web}
+	for i := 1; i <= n; i++ {
+		files[fmt.Sprintf("f%d.yaml", i)] = fmt.Sprintf("include: [f%d.yaml, f%d.yaml]\n", i+1, i+1)
+	}
+	files[fmt.Sprintf("f%d.yaml", n+1)] = "services: {}\n"
+	return files
 }
 
 // TestDeterministic: compose-go reports one of several errors, at random.
@@ -429,17 +563,20 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-// FuzzLoad: no bytes make Load panic, hang, answer in two ways, or report
-// something without a place.
+// FuzzLoad: no bytes, in the stack's file or in one that it includes or extends,
+// make Load panic, hang, answer in two ways, or report something without a place.
 func FuzzLoad(f *testing.F) {
-	f.Add([]byte(full().files["compose.yaml"]), []byte(full().files[".env"]))
-	f.Add([]byte(web+"    image: ${A:-${B}}\n"), []byte("A=${B:-c}\n"))
-	f.Add([]byte("a: &a [*a]\nservices: {a: {<<: *a}}\n"), []byte("A='"))
-	f.Add([]byte("&a [*a ]\n"), []byte{})
-	f.Add([]byte("services: &a [*a , {source: *a , path: [*a ]}]\n"), []byte{})
-	f.Add([]byte("services: !reset {}\n---\n- x\n"), []byte("export A\n"))
-	f.Fuzz(func(t *testing.T, content, env []byte) {
-		s := stack{files: map[string]string{"compose.yaml": string(content), ".env": string(env)}, secrets: map[string]string{"KEY": "v1", "PASSWORD": "v1"}, env: map[string]string{"TAG": "1"}}
+	f.Add([]byte(full().files["compose.yaml"]), []byte(full().files[".env"]), []byte{})
+	f.Add([]byte(web+"    image: ${A:-${B}}\n"), []byte("A=${B:-c}\n"), []byte{})
+	f.Add([]byte("a: &a [*a]\nservices: {a: {<<: *a}}\n"), []byte("A='"), []byte{})
+	f.Add([]byte("&a [*a ]\n"), []byte{}, []byte{})
+	f.Add([]byte("services: &a [*a , {source: *a , path: [*a ]}]\n"), []byte{}, []byte{})
+	f.Add([]byte("services: !reset {}\n---\n- x\n"), []byte("export A\n"), []byte{})
+	f.Add([]byte("include: [o.yaml]\nservices: {web: {extends: {file: o.yaml, service: db}}, db: {ports: [80]}}\n"), []byte("TAG=1"), []byte("services: {db: {image: \"x:$$TAG\", command: |-\n    a\n     b}}\n"))
+	f.Add([]byte("include: &i [{path: [o.yaml, o.yaml], env_file: .env}, *i ]\n<<: {include: [o.yaml]}\n"), []byte{}, []byte("a: &a\n  <<: *a\nservices: {<<: [*a , *a ]}\n"))
+	f.Add([]byte("services: {a: {extends: &e {file: o.yaml, service: b}}, b: {extends: *e }}\n"), []byte{}, []byte("include: [compose.yaml]\nservices: {b: {extends: {file: ./compose.yaml, service: a}}}\n"))
+	f.Fuzz(func(t *testing.T, content, env, other []byte) {
+		s := stack{files: map[string]string{"compose.yaml": string(content), ".env": string(env), "o.yaml": string(other)}, secrets: map[string]string{"KEY": "v1", "PASSWORD": "v1"}, env: map[string]string{"TAG": "1"}}
 		loaded, findings := s.load(t)
 		if (loaded == nil) != compose.HasErrors(findings) {
 			t.Errorf("stack %v with findings\n%s", loaded, text(findings))
@@ -449,11 +586,14 @@ func FuzzLoad(f *testing.F) {
 			if !strings.HasPrefix(finding.File, "stacks/s/") || finding.Message == "" || finding.Code == "" {
 				t.Errorf("finding without place, message or code: %+v", finding)
 			}
+			if strings.Contains(finding.Message+finding.Fix, "pistack-inlined") || strings.Contains(finding.Message, "⟦") {
+				t.Errorf("finding shows what is inside: %q", finding.Message)
+			}
 			compiled = compiled && finding.Code != compose.CodeModel && finding.Code != compose.CodeSyntax
 		}
 		if compiled {
 			again, findingsAgain := s.load(t)
-			if !reflect.DeepEqual(loaded, again) || !reflect.DeepEqual(findings, findingsAgain) {
+			if result(t, loaded, findings) != result(t, again, findingsAgain) || !reflect.DeepEqual(inputsOr(loaded), inputsOr(again)) {
 				t.Errorf("two answers:\n%+v %s\n%+v %s", loaded, text(findings), again, text(findingsAgain))
 			}
 		}

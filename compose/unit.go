@@ -96,17 +96,39 @@ const attempts = 64
 
 // model loads until there is no error, or all are reported.
 func (l *loading) model(ctx context.Context, docs documents, load func(context.Context) (map[string]any, error)) map[string]any {
+	var found []Finding
 	for range attempts {
 		dict, err := load(ctx)
 		if err == nil {
 			return dict
 		}
-		l.findings = append(l.findings, l.modelFindings(docs, err)...)
+		found = append(found, l.modelFindings(docs, err)...)
 		if failedToParse.MatchString(err.Error()) {
 			break // the parser always meets the same error first
 		}
 	}
+	l.findings = append(l.findings, l.withoutInlined(found)...)
 	return nil
+}
+
+// withoutInlined takes out findings of services that were added for others to
+// extend, where the others have the same; the rest get the author's name.
+func (l *loading) withoutInlined(found []Finding) []Finding {
+	elsewhere := map[Position]bool{}
+	for _, f := range found {
+		if !strings.Contains(f.Message, inlinedName) {
+			elsewhere[Position{f.File, f.Line, f.Column}] = true
+		}
+	}
+	var kept []Finding
+	for _, f := range found {
+		if strings.Contains(f.Message, inlinedName) && elsewhere[Position{f.File, f.Line, f.Column}] {
+			continue
+		}
+		f.Message = inlinedService.ReplaceAllStringFunc(f.Message, func(name string) string { return l.inlined[name] })
+		kept = append(kept, f)
+	}
+	return kept
 }
 
 // modelOf gives a function that loads the files of a unit with compose-go, from
@@ -118,7 +140,11 @@ func modelOf(u unit, configs []types.ConfigFile, options func(*loader.Options)) 
 			Environment: maps.Clone(u.env),
 			ConfigFiles: configs,
 		}
-		return loader.LoadModelWithContext(ctx, details, options)
+		dict, err := loader.LoadModelWithContext(ctx, details, options)
+		if u.level > 0 && err != nil && err.Error() == "empty compose file" {
+			return nil, nil // only the stack needs to have something
+		}
+		return dict, err
 	}
 }
 
