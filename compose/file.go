@@ -190,7 +190,11 @@ func readFile(repository fs.FS, file string) ([]byte, error) {
 	return data, nil
 }
 
+// plain is an error in the same words for every kind of file system.
 func plain(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fs.ErrNotExist
+	}
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		return path.Err

@@ -21,10 +21,10 @@ import (
 // include is an entry of "include".
 type include struct {
 	place Position
-	files []string // relative to the repository's root
-	dir   string   // likewise: where relative paths of the files start
-	env   []string // env files, likewise; nil for the .env beside the first file
-	byEnv bool     // env says which
+	files []located // relative to the repository's root
+	dir   string    // likewise: where relative paths of the files start
+	env   []string  // env files, likewise; nil for the .env beside the first file
+	byEnv bool      // env says which
 }
 
 // includesOf reads the entries of a document's "include".
@@ -63,13 +63,13 @@ func (l *loading) includeOf(u unit, d document, n *yaml.Node) (include, bool) {
 		if !ok {
 			return i, false
 		}
-		i.files = append(i.files, file)
+		i.files = append(i.files, located{text.place, file})
 	}
 	if len(i.files) == 0 {
 		l.report(i.place, CodeModel, Error, "include names no file", "give it a path")
 		return i, false
 	}
-	i.dir = path.Dir(i.files[0])
+	i.dir = path.Dir(i.files[0].value)
 	return i, l.projectDirectory(u, d, n, &i) && l.includeEnvFiles(u, d, n, &i)
 }
 
@@ -160,8 +160,8 @@ func (l *loading) texts(u unit, d document, n *yaml.Node) []located {
 func (l *loading) include(ctx context.Context, u unit, i include) (map[string]any, documents) {
 	above := append(slices.Clone(u.above), u.names()...)
 	for _, file := range i.files {
-		if slices.Contains(above, file) {
-			l.report(i.place, CodeModel, Error, "include cycle: "+strings.Join(append(above, file), " includes "), "take one of the includes out")
+		if slices.Contains(above, file.value) {
+			l.report(file.place, CodeModel, Error, "include cycle: "+strings.Join(append(above, file.value), " includes "), "take one of the includes out")
 			return nil, nil
 		}
 	}
@@ -170,8 +170,8 @@ func (l *loading) include(ctx context.Context, u unit, i include) (map[string]an
 		return nil, nil
 	}
 	sub := unit{dir: i.dir, from: relativeTo(u.dir, i.dir), above: above, level: u.level + 1}
-	for _, name := range i.files {
-		f, ok := l.other(i.place, name)
+	for _, file := range i.files {
+		f, ok := l.other(file.place, file.value)
 		if !ok {
 			return nil, nil
 		}

@@ -12,26 +12,31 @@ import (
 // compose-go. In a copy no aliases are left, so that a change in one place is
 // none in another; merge keys ("<<") stay.
 
-// plainCopy copies a node. It is nil where the node holds itself.
-func plainCopy(n *yaml.Node) *yaml.Node { return copyNode(n, 2*maxDepth) }
+// plainCopy copies a node. It is nil where the node holds itself, or stands for
+// more than a Compose file may have.
+func plainCopy(n *yaml.Node) *yaml.Node {
+	c := copier{left: 2 * maxValues}
+	return c.copy(n, 2*maxDepth)
+}
 
-func copyNode(n *yaml.Node, levels int) *yaml.Node {
+type copier struct{ left int } // nodes
+
+func (c *copier) copy(n *yaml.Node, levels int) *yaml.Node {
 	for n != nil && n.Kind == yaml.AliasNode && levels > 0 {
 		n, levels = n.Alias, levels-1
 	}
-	if n == nil || levels == 0 {
+	if c.left--; n == nil || levels == 0 || c.left < 0 {
 		return nil
 	}
-	c := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Value: n.Value, Line: n.Line, Column: n.Column}
-	c.Style = safeStyle(n)
+	plain := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Value: n.Value, Line: n.Line, Column: n.Column, Style: safeStyle(n)}
 	for _, child := range n.Content {
-		below := copyNode(child, levels-1)
+		below := c.copy(child, levels-1)
 		if below == nil {
 			return nil
 		}
-		c.Content = append(c.Content, below)
+		plain.Content = append(plain.Content, below)
 	}
-	return c
+	return plain
 }
 
 // safeStyle is how a node is written so that it reads back as it is, whatever
