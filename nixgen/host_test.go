@@ -255,6 +255,38 @@ secrets:
 	}
 }
 
+// TestOverrideResets: a device builds nothing, whatever the author's file says.
+func TestOverrideResets(t *testing.T) {
+	h := nixgen.Host{Name: "pi", Stacks: []*compose.Stack{{Name: "chat", Services: []compose.Service{
+		{Name: "web", Inputs: hash, Resets: []string{"build", "pull_policy"}}, {Name: "db", Inputs: hash},
+	}}}}
+	p := merge(t, "services:\n  web:\n    image: x\n    build: {context: ., args: {A: b}}\n    pull_policy: build\n  db:\n    image: y\n    pull_policy: always\n",
+		generate(t, h)["chat.override.yaml"], nil)
+	if web := p.Services["web"]; web.Build != nil || web.PullPolicy != "" || web.Image != "x" {
+		t.Errorf("web: build %v, pull_policy %q, image %q", web.Build, web.PullPolicy, web.Image)
+	}
+	if db := p.Services["db"]; db.PullPolicy != "always" {
+		t.Errorf("db: pull_policy %q", db.PullPolicy)
+	}
+}
+
+// TestFilesOutside: a file outside the stack's folder comes from its own place
+// in the repository.
+func TestFilesOutside(t *testing.T) {
+	h := nixgen.Host{Name: "pi", Stacks: []*compose.Stack{{Name: "chat", ComposeFiles: []string{"compose.yaml"},
+		Files: []string{"../../root.env", "../common/base.yaml", "compose.yaml"}}}}
+	module := string(generate(t, h)["default.nix"])
+	for _, want := range []string{
+		`"../../root.env" = ../../../root.env;`,
+		`"../common/base.yaml" = ../../../stacks/common/base.yaml;`,
+		`"compose.yaml" = ../../../stacks/chat/compose.yaml;`,
+	} {
+		if !strings.Contains(module, want) {
+			t.Errorf("no %s in\n%s", want, module)
+		}
+	}
+}
+
 // TestOverrideLabel: whatever the hash looks like, Compose takes it as text.
 func TestOverrideLabel(t *testing.T) {
 	for _, inputs := range []string{

@@ -11,7 +11,6 @@ import (
 	"slices"
 
 	"github.com/google/renameio/v2"
-
 )
 
 // Change is a generated file that is not as it should be.

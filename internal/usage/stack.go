@@ -17,17 +17,28 @@ import (
 func (s *scan) stack(name string) {
 	dir := "stacks/" + name
 	st := &stackScan{scan: s, env: map[string]string{}, seen: map[string]bool{}}
-	if c, ok := s.read(dir + "/.env"); ok {
-		parsed, err := dotenv.ParseWithLookup(bytes.NewReader(c.data), func(string) (string, bool) { return "", false })
-		if err != nil {
-			s.uses.Unread = append(s.uses.Unread, dir+"/.env")
-		}
-		maps.Copy(st.env, parsed)
-	}
+	st.variables(dir + "/.env")
 	maps.Copy(st.env, s.host.Env)
 	st.env["COMPOSE_PROJECT_NAME"] = name
 	st.file(dir + "/compose.yaml")
 	st.file(dir + "/compose." + s.host.Name + ".yaml")
+}
+
+// variables adds those of an env file that have no value yet.
+func (s *stackScan) variables(file string) {
+	c, ok := s.read(file)
+	if !ok {
+		return
+	}
+	parsed, err := dotenv.ParseWithLookup(bytes.NewReader(c.data), func(name string) (string, bool) { value, ok := s.env[name]; return value, ok })
+	if err != nil {
+		s.uses.Unread = append(s.uses.Unread, file)
+	}
+	for name, value := range parsed {
+		if _, defined := s.env[name]; !defined {
+			s.env[name] = value
+		}
+	}
 }
 
 type stackScan struct {
@@ -46,19 +57,33 @@ func (s *stackScan) file(file string) {
 	if !ok {
 		return
 	}
-	root := c.yaml()
-	if root == nil {
+	documents, ok := c.documents()
+	if !ok {
 		s.uses.Unread = append(s.uses.Unread, file)
 		return
 	}
 	w := walk{stackScan: s, file: file, visited: map[visit]bool{}}
-	w.node(root, "")
+	for _, d := range documents {
+		w.node(d, "")
+	}
 	if len(w.visited) > maxVisits {
 		s.uses.Unread = append(s.uses.Unread, file)
 	}
-	for _, other := range w.others {
-		s.file(path.Join(path.Dir(file), other))
+	for _, extended := range w.extended {
+		s.file(path.Join(path.Dir(file), extended))
 	}
+	for _, included := range w.included {
+		s.include(path.Join(path.Dir(file), included), w.envFiles)
+	}
+}
+
+// include looks through an included file, which has variables of its own.
+func (s *stackScan) include(file string, envFiles []string) {
+	sub := &stackScan{scan: s.scan, env: maps.Clone(s.env), seen: s.seen}
+	for _, f := range append(envFiles, ".env") {
+		sub.variables(path.Join(path.Dir(file), f))
+	}
+	sub.file(file)
 }
 
 // walk goes through the nodes of a file, also behind aliases, each node once for
@@ -67,7 +92,9 @@ type walk struct {
 	*stackScan
 	file    string
 	visited map[visit]bool
-	others  []string // files that it includes or extends, relative to its folder
+
+	// Files that it names, relative to its folder.
+	included, extended, envFiles []string
 }
 
 type visit struct {
@@ -108,8 +135,14 @@ func (w *walk) pair(key string, value *yaml.Node, parent string) {
 		return // secrets of a build are not those of the host
 	case parent == "secrets" && key == "source":
 		w.secret(value.Value)
-	case parent == "include" && key == "path", parent == "extends" && key == "file":
-		w.other(value)
+	case parent == "environment" && value.ShortTag() == "!!null":
+		w.variable(key)
+	case parent == "include" && key == "path":
+		w.included = append(w.included, names(value)...)
+	case parent == "include" && key == "env_file":
+		w.envFiles = append(w.envFiles, names(value)...)
+	case parent == "extends" && key == "file":
+		w.extended = append(w.extended, names(value)...)
 	case parent == "secrets" && value.Kind == yaml.MappingNode:
 		return // top-level "secrets:": where they come from on a laptop
 	}
@@ -121,7 +154,9 @@ func (w *walk) scalar(text, key string) {
 	case "secrets":
 		w.secret(text)
 	case "include":
-		w.others = append(w.others, text)
+		w.included = append(w.included, text)
+	case "environment":
+		w.variable(text)
 	}
 	lookUp := func(name string) (string, bool) {
 		if w.have[name] {
@@ -141,6 +176,19 @@ func (w *walk) scalar(text, key string) {
 	})
 }
 
+// variable notes one that a list of an environment names without a value.
+func (w *walk) variable(name string) {
+	_, defined := w.env[name]
+	switch {
+	case word.FindString(name) != name || name == "":
+	case w.have[name]:
+		w.found(name, w.file)
+		w.uses.InEnv[name] = true
+	case !defined:
+		w.missing(name, w.file)
+	}
+}
+
 // secret notes one that a service lists.
 func (w *walk) secret(name string) {
 	switch {
@@ -151,12 +199,14 @@ func (w *walk) secret(name string) {
 	}
 }
 
-// other notes a file, or a list of them, that this one names.
-func (w *walk) other(n *yaml.Node) {
+// names lists the files that a value names: it is one, or a list of them.
+func names(n *yaml.Node) []string {
+	var all []string
 	if n.Kind == yaml.ScalarNode && !strings.Contains(n.Value, "$") {
-		w.others = append(w.others, n.Value)
+		all = append(all, n.Value)
 	}
 	for _, c := range n.Content {
-		w.other(c)
+		all = append(all, names(c)...)
 	}
+	return all
 }

@@ -1,7 +1,9 @@
 package usage
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"path"
 	"regexp"
@@ -34,11 +36,14 @@ type content struct {
 	there, broken bool
 
 	names  map[string]bool // once asked for
-	parsed *document
+	parsed *yamlFile
 }
 
-// document is a YAML file; root is nil when it is none, or too much of one.
-type document struct{ root *yaml.Node }
+// yamlFile is what a file of YAML holds; not ok when it is none, or too much of one.
+type yamlFile struct {
+	documents []*yaml.Node
+	ok        bool
+}
 
 func (t *Tree) file(name string) *content {
 	c, known := t.files[name]
@@ -97,14 +102,29 @@ func (c *content) words() map[string]bool {
 	return c.names
 }
 
-// yaml is the file's root node, or nil.
-func (c *content) yaml() *yaml.Node {
+// documents are the root nodes of a YAML file.
+func (c *content) documents() ([]*yaml.Node, bool) {
 	if c.parsed == nil {
-		c.parsed = &document{}
-		var root yaml.Node
-		if err := yaml.Unmarshal(c.data, &root); err == nil && !reference.TooMany(string(c.data)) {
-			c.parsed.root = &root
-		}
+		c.parsed = parse(c.data)
 	}
-	return c.parsed.root
+	return c.parsed.documents, c.parsed.ok
+}
+
+func parse(data []byte) *yamlFile {
+	f := &yamlFile{}
+	if reference.TooMany(string(data)) {
+		return f
+	}
+	for decoder := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var root yaml.Node
+		err := decoder.Decode(&root)
+		if errors.Is(err, io.EOF) {
+			f.ok = true
+			return f
+		}
+		if err != nil {
+			return f
+		}
+		f.documents = append(f.documents, &root)
+	}
 }

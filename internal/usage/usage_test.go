@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"os"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -60,6 +61,17 @@ func TestOf(t *testing.T) {
 			"stacks/chat/not-named.yaml":  "a: $NEW",
 			"stacks/chat/compose.pi2.yml": "a: $NEW",
 		}, map[string][]string{"A": {"stacks/chat/one.yaml"}, "B": {"stacks/chat/two.yaml"}, "C": {"stacks/base/three.yaml"}}, []string{"A", "B"}, nil, nil},
+		{"variables of an include", map[string]string{
+			compose:                  "include: [../base/one.yaml, {path: two.yaml, env_file: two.env}]\nb: $FROM_BASE",
+			"stacks/base/one.yaml":   "a: $FROM_BASE $A",
+			"stacks/base/.env":       "FROM_BASE=1\nA=not this\n",
+			"stacks/chat/two.yaml":   "a: $FROM_FILE",
+			"stacks/chat/two.env":    "FROM_FILE=1\n",
+			"stacks/chat/unused.env": "B=1\n",
+		}, map[string][]string{"A": {"stacks/base/one.yaml"}}, []string{"A"}, map[string][]string{"FROM_BASE": {compose}}, nil},
+		{"an environment without values", map[string]string{compose: "services: {a: {environment: [A, X=1, FROM_HOST]}, b: {environment: {B: , NEW: }}}"},
+			map[string][]string{"A": {compose}, "B": {compose}}, []string{"A", "B"}, map[string][]string{"NEW": {compose}}, nil},
+		{"a second document", map[string]string{compose: "a: 1\n---\nb: $A\n"}, map[string][]string{"A": {compose}}, []string{"A"}, nil, nil},
 		{"NixOS files", map[string]string{
 			"hosts/pi/default.nix":           "{ x = config.pistack.secrets.A.path; }",
 			"hosts/pi/generated/default.nix": "B",
@@ -82,6 +94,48 @@ func TestOf(t *testing.T) {
 		})
 	}
 }
+
+// TestAgreesWithLoad: for stacks that include and extend, in every way, the
+// secrets are exactly those that package compose finds.
+func TestAgreesWithLoad(t *testing.T) {
+	for name, texts := range map[string]map[string]string{
+		"include":  {"compose.yaml": "include: [../base/b.yaml]\nservices: {a: {image: a}}", "../base/b.yaml": "services: {b: {image: b, environment: {X: $A}, secrets: [B]}}\nsecrets: {B: {environment: B}}"},
+		"long":     {"compose.yaml": "include: [{path: [b.yaml, c.yaml], env_file: b.env}]\nservices: {a: {image: a}}", "b.yaml": "services: {b: {image: \"b:$TAG\"}}", "c.yaml": "services: {b: {environment: [X=$A]}}", "b.env": "TAG=1\n"},
+		"nested":   {"compose.yaml": "include: [../base/b.yaml]\nservices: {a: {image: a}}", "../base/b.yaml": "include: [sub/c.yaml]", "../base/sub/c.yaml": "services: {c: {image: \"c:$TAG\", environment: [A]}}", "../base/sub/.env": "TAG=1\n"},
+		"extends":  {"compose.yaml": "services: {a: {image: a, extends: {file: ../base/b.yaml, service: b}}}", "../base/b.yaml": "services: {b: {environment: {X: $A}, extends: {file: c.yaml, service: c}}}", "../base/c.yaml": "services: {c: {environment: {Y: $B}}}"},
+		"override": {"compose.yaml": "services: {a: {image: a}}", "compose.pi.yaml": "include: [b.yaml]", "b.yaml": "services: {b: {image: b, environment: {X: $A}}}"},
+		"document": {"compose.yaml": "services: {a: {image: a}}\n---\ninclude: [b.yaml]", "b.yaml": "services: {b: {image: b}}\n---\nservices: {b: {environment: {X: $A}}}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fsys := fstest.MapFS{}
+			for file, text := range texts {
+				fsys[path.Join("stacks/chat", file)] = &fstest.MapFile{Data: []byte(text)}
+			}
+			stack, findings := compose.Load(t.Context(), compose.Source{
+				Repository: fsys, Stack: "chat", Host: "pi", Secrets: map[string]string{"A": "v", "B": "v", "UNUSED": "v"},
+				Tracked: all{fsys}, Ignored: func(string) (bool, error) { return false, nil },
+			})
+			if stack == nil {
+				t.Fatal(findings)
+			}
+			want := slices.Clone(stack.EnvSecrets)
+			for _, s := range stack.Secrets {
+				want = append(want, s.Name)
+			}
+			slices.Sort(want)
+			u := usage.Of(fsys, usage.Host{Name: "pi", Stacks: []string{"chat"}, Have: []string{"A", "B", "UNUSED"}})
+			if got := slices.Sorted(maps.Keys(u.By)); !slices.Equal(got, want) || len(want) == 0 || len(u.Missing)+len(u.Unread) > 0 {
+				t.Errorf("%v, want %v; missing %v, unread %v", got, want, u.Missing, u.Unread)
+			}
+		})
+	}
+}
+
+// all is a compose.PathSet of every file.
+type all struct{ fsys fstest.MapFS }
+
+func (a all) Has(path string) bool  { return a.fsys[path] != nil }
+func (a all) Under(string) []string { return nil }
 
 // TestAliasBomb: the work on a file is bounded.
 func TestAliasBomb(t *testing.T) {
