@@ -40,7 +40,9 @@ func newComposeFile(repository fs.FS, name string) (composeFile, *Finding) {
 		return composeFile{}, &Finding{File: name, Line: line, Column: column, Code: CodeSyntax, Message: problem, Fix: "save it as UTF-8 text"}
 	}
 	f := composeFile{name, data, newDocuments(name, data)}
-	if problem := f.docs.excess(); problem != "" {
+	if problem, at := f.docs.excess(); at != nil {
+		return composeFile{}, &Finding{File: name, Line: at.Line, Column: at.Column, Code: CodeSyntax, Message: problem, Fix: "take the alias out"}
+	} else if problem != "" {
 		return composeFile{}, &Finding{File: name, Line: 1, Column: 1, Code: CodeSyntax, Message: problem, Fix: "split the stack"}
 	}
 	return f, nil

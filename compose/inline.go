@@ -65,7 +65,7 @@ func (l *loading) inline(ctx context.Context, u unit, d document) (parts []types
 			l.report(Position{d.file, 1, 1}, CodeModel, Error, "cannot be merged with what it includes: "+err.Error(), "")
 			return nil, nil
 		}
-		if problem := newDocuments(d.file, data).excess(); problem != "" {
+		if problem, _ := newDocuments(d.file, data).excess(); problem != "" {
 			l.report(Position{d.file, 1, 1}, CodeSyntax, Error, "with what it includes, "+problem, "split the stack")
 			return nil, nil
 		}

@@ -19,8 +19,9 @@ const (
 	maxIncludes  = 100 // files that a stack includes or extends, each counted as often as it is loaded
 )
 
-// excess tells what makes the documents of a file too large to load, or nothing.
-func (ds documents) excess() string {
+// excess tells what makes the documents of a file too large to load, or nothing,
+// and where if it is in one place.
+func (ds documents) excess() (problem string, at *yaml.Node) {
 	m := measure{values: map[*yaml.Node]int{}}
 	total, work := 0, 0
 	for _, d := range ds {
@@ -28,16 +29,18 @@ func (ds documents) excess() string {
 		d.scalars(func(n *yaml.Node) { work += reference.Work(n.Value) })
 	}
 	switch {
+	case m.circle != nil:
+		return fmt.Sprintf("the anchor %q holds itself", m.circle.Value), m.circle
 	case len(ds) > maxDocuments:
-		return fmt.Sprintf("has more than %d YAML documents", maxDocuments)
+		problem = fmt.Sprintf("has more than %d YAML documents", maxDocuments)
 	case m.deep:
-		return fmt.Sprintf("is nested more than %d levels deep", maxDepth)
+		problem = fmt.Sprintf("is nested more than %d levels deep", maxDepth)
 	case total > maxValues:
-		return fmt.Sprintf("has more than %d keys and values, with what its aliases stand for", maxValues)
+		problem = fmt.Sprintf("has more than %d keys and values, with what its aliases stand for", maxValues)
 	case reference.Excessive(work):
-		return manyReferences
+		problem = manyReferences
 	}
-	return ""
+	return problem, nil
 }
 
 // measure counts what a document comes to when its aliases are followed. Each
@@ -45,6 +48,7 @@ func (ds documents) excess() string {
 type measure struct {
 	values map[*yaml.Node]int // of nodes already counted; 0 while that is under way
 	deep   bool
+	circle *yaml.Node // an alias inside what it stands for
 }
 
 func (m *measure) of(n *yaml.Node, depth int) int {
@@ -61,6 +65,9 @@ func (m *measure) of(n *yaml.Node, depth int) int {
 	m.values[n] = 0
 	total := 1
 	if n.Kind == yaml.AliasNode {
+		if under, known := m.values[n.Alias]; known && under == 0 && m.circle == nil {
+			m.circle = n
+		}
 		total = m.of(n.Alias, depth+1)
 	}
 	for _, c := range n.Content {

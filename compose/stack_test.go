@@ -492,10 +492,11 @@ func TestLimits(t *testing.T) {
 		{"100 levels of includes", levels(100), "f19.yaml:1:11: error: files include each other more than 20 levels deep [invalid-compose]\n"},
 		{"100 levels of extends", extendsLevels(100), "f20.yaml:3:21: error: services extend each other more than 20 levels deep [invalid-compose]\n"},
 		{"includes that double", doubling(15), "f15.yaml:1:11: error: the stack includes or extends more than 100 files [invalid-compose]\n"},
-		{"a list in itself", one("&a [*a ]\n"),
-			"compose.yaml:1:1: error: cycle detected: node at path 0.0 references node at path 0 [syntax]\n"},
-		{"an anchor in itself", one("x-a: &a [*a ]\n" + web),
-			"compose.yaml:1:1: error: cycle detected: node at path x-a.0.0 references node at path x-a.0 [syntax]\n"},
+		{"a list in itself", one("&a [*a ]\n"), "compose.yaml:1:5: error: the anchor \"a\" holds itself [syntax]\n"},
+		{"an anchor in itself", one("x-a: &a [*a ]\n" + web), "compose.yaml:1:10: error: the anchor \"a\" holds itself [syntax]\n"},
+		{"an anchor merged into itself", one("x-a: &a\n  <<: *a\n" + web), "compose.yaml:2:7: error: the anchor \"a\" holds itself [syntax]\n"},
+		{"in an included file", map[string]string{"compose.yaml": "include: [b.yaml]\n" + web, "b.yaml": "x-a: &a\n  b: {<<: [*a ]}\n"},
+			"b.yaml:2:12: error: the anchor \"a\" holds itself [syntax]\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, findings := stack{files: c.files}.load(t)
