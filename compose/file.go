@@ -41,7 +41,7 @@ func newComposeFile(repository fs.FS, name string) (composeFile, *Finding) {
 	}
 	f := composeFile{name, data, newDocuments(name, data)}
 	if problem, at := f.docs.excess(); at != nil {
-		return composeFile{}, &Finding{File: name, Line: at.Line, Column: at.Column, Code: CodeSyntax, Message: problem, Fix: "take the alias out"}
+		return composeFile{}, &Finding{File: name, Line: at.Line, Column: at.Column, Code: CodeSyntax, Message: problem, Fix: "take it out"}
 	} else if problem != "" {
 		return composeFile{}, &Finding{File: name, Line: 1, Column: 1, Code: CodeSyntax, Message: problem, Fix: "split the stack"}
 	}
@@ -75,7 +75,7 @@ func (l *loading) other(place Position, name string) (composeFile, bool) {
 	}
 	l.files[l.src.relative(name)] = true
 	if f, known := l.opened[name]; known {
-		return f, true
+		return f, l.afford(place, f)
 	}
 	f, problem := newComposeFile(l.src.Repository, name)
 	if problem == nil && bytes.Contains(f.data, []byte(inlinedName)) {
@@ -87,7 +87,16 @@ func (l *loading) other(place Position, name string) (composeFile, bool) {
 		return composeFile{}, false
 	}
 	l.opened[name] = f
-	return f, true
+	return f, l.afford(place, f)
+}
+
+// afford counts what a further file costs.
+func (l *loading) afford(place Position, f composeFile) bool {
+	if l.loaded += f.docs.values(); l.loaded > maxLoaded {
+		l.report(place, CodeModel, Error, fmt.Sprintf("the files that the stack includes or extends have more than %d keys and values, each counted as often as it is named", maxLoaded), "split the stack")
+		return false
+	}
+	return true
 }
 
 // plainFile reports, where it is named, what keeps a file from the device.

@@ -180,6 +180,9 @@ func TestFindings(t *testing.T) {
 		{"second document", stack{files: one(web + "---\nservices:\n  web:\n    command: $NOPE\n")},
 			"compose.yaml:7:14: error: variable NOPE is not defined [undefined-variable]"},
 
+		{"a document that resets itself", stack{files: one(web + "--- !reset\n")},
+			"compose.yaml:4:5: error: !reset takes away a key's value, and not a whole document [syntax]"},
+
 		// Files.
 		{"no compose.yaml", stack{files: map[string]string{"docker-compose.yml": web}},
 			"compose.yaml: error: file does not exist [unreadable]"},

@@ -14,9 +14,10 @@ const (
 	maxValues = 10_000 // keys and values, those behind aliases counted each time
 	maxDepth  = 64     // levels of nesting
 
-	maxDocuments = 100 // YAML documents in one file
-	maxLevels    = 20  // of files that include, or services that extend, each other
-	maxIncludes  = 100 // files that a stack includes or extends, each counted as often as it is loaded
+	maxDocuments = 100    // YAML documents in one file
+	maxLevels    = 20     // of files that include, or services that extend, each other
+	maxIncludes  = 100    // files that a stack includes or extends, each counted as often as it is loaded
+	maxLoaded    = 50_000 // keys and values in those files, likewise
 )
 
 // excess tells what makes the documents of a file too large to load, or nothing,
@@ -25,6 +26,9 @@ func (ds documents) excess() (problem string, at *yaml.Node) {
 	m := measure{values: map[*yaml.Node]int{}}
 	total, work := 0, 0
 	for _, d := range ds {
+		if d.root != nil && isReset(d.root) {
+			return "!reset takes away a key's value, and not a whole document", d.root
+		}
 		total += m.of(d.root, 0)
 		d.scalars(func(n *yaml.Node) { work += reference.Work(n.Value) })
 	}
@@ -41,6 +45,16 @@ func (ds documents) excess() (problem string, at *yaml.Node) {
 		problem = manyReferences
 	}
 	return problem, nil
+}
+
+// values counts the keys and values of a file as excess does.
+func (ds documents) values() int {
+	m := measure{values: map[*yaml.Node]int{}}
+	total := 0
+	for _, d := range ds {
+		total += m.of(d.root, 0)
+	}
+	return total
 }
 
 // measure counts what a document comes to when its aliases are followed. Each

@@ -491,6 +491,8 @@ func TestLimits(t *testing.T) {
 			"compose.yaml:1:1: error: with what it includes, has more than 10000 keys and values, with what its aliases stand for [syntax]\n"},
 		{"100 levels of includes", levels(100), "f19.yaml:1:11: error: files include each other more than 20 levels deep [invalid-compose]\n"},
 		{"100 levels of extends", extendsLevels(100), "f20.yaml:3:21: error: services extend each other more than 20 levels deep [invalid-compose]\n"},
+		{"a large file often", map[string]string{"compose.yaml": "include: [" + strings.Repeat("b.yaml, ", 50) + "b.yaml]\n" + web, "b.yaml": manyServices("b", 1000)},
+			"compose.yaml:1:75: error: the files that the stack includes or extends have more than 50000 keys and values, each counted as often as it is named [invalid-compose]\n"},
 		{"includes that double", doubling(15), "f15.yaml:1:11: error: the stack includes or extends more than 100 files [invalid-compose]\n"},
 		{"a list in itself", one("&a [*a ]\n"), "compose.yaml:1:5: error: the anchor \"a\" holds itself [syntax]\n"},
 		{"an anchor in itself", one("x-a: &a [*a ]\n" + web), "compose.yaml:1:10: error: the anchor \"a\" holds itself [syntax]\n"},

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"path"
 	"strings"
@@ -91,13 +92,14 @@ func (l *loading) parse(ctx context.Context, f composeFile) {
 }
 
 // attempts is how often a model with an error is loaded: compose-go reports one
-// error of several, whichever its maps give first.
-const attempts = 64
+// error of several, whichever its maps give first. A very large one takes its
+// time, and gets fewer.
+func attempts(docs documents) int { return max(4, min(64, 64_000/(docs.values()+1))) }
 
 // model loads until there is no error, or all are reported.
 func (l *loading) model(ctx context.Context, docs documents, load func(context.Context) (map[string]any, error)) map[string]any {
 	var found []Finding
-	for range attempts {
+	for range attempts(docs) {
 		dict, err := load(ctx)
 		if err == nil {
 			return dict
@@ -134,13 +136,18 @@ func (l *loading) withoutInlined(found []Finding) []Finding {
 // modelOf gives a function that loads the files of a unit with compose-go, from
 // memory and with the unit's variables.
 func modelOf(u unit, configs []types.ConfigFile, options func(*loader.Options)) func(context.Context) (map[string]any, error) {
-	return func(ctx context.Context) (map[string]any, error) {
+	return func(ctx context.Context) (dict map[string]any, err error) {
+		defer func() { // whatever is in a file, it must not end the program
+			if r := recover(); r != nil {
+				dict, err = nil, fmt.Errorf("compose-go cannot read this: %v", r)
+			}
+		}()
 		details := types.ConfigDetails{
 			WorkingDir:  path.Join(repositoryRoot, u.dir),
 			Environment: maps.Clone(u.env),
 			ConfigFiles: configs,
 		}
-		dict, err := loader.LoadModelWithContext(ctx, details, options)
+		dict, err = loader.LoadModelWithContext(ctx, details, options)
 		if u.level > 0 && err != nil && err.Error() == "empty compose file" {
 			return nil, nil // only the stack needs to have something
 		}
