@@ -66,7 +66,7 @@ func (l *loading) inlineExtends(ctx context.Context, e *extending, chain []strin
 		if !ok {
 			return false
 		}
-		hidden := l.hide(e, extended, names[0].value)
+		hidden := l.hide(e, extended, service.key.Value)
 		setKey(service.value, "extends", quoted(hidden))
 		e.doc.bases[service.key.Value] = base{docs, names[0].value}
 		e.doc.bases[hidden] = base{docs, names[0].value}

@@ -139,7 +139,7 @@ func (l *loading) extendInlined(e *extending, service, included *yaml.Node, name
 	setKey(service, "extends", quoted(hidden))
 }
 
-// hide adds a service to a document for others to extend.
+// hide adds a service to a document for another one to extend.
 func (l *loading) hide(e *extending, service *yaml.Node, name string) string {
 	hidden := inlinedName + itoa(len(l.inlined)+1)
 	l.inlined[hidden] = name

@@ -56,7 +56,7 @@ type loading struct {
 	opened     map[string]composeFile // files that the own ones name
 	others     int                    // how often one was
 	loaded     int                    // keys and values in them, each time
-	inlined    map[string]string      // services that were added for others to extend, with their names
+	inlined    map[string]string      // services that were added for others to extend, with the names of those
 	envSecrets map[string]bool
 	uses       map[string][]string // service to the secrets of its variables
 }

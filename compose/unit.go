@@ -109,28 +109,17 @@ func (l *loading) model(ctx context.Context, docs documents, load func(context.C
 			break // the parser always meets the same error first
 		}
 	}
-	l.findings = append(l.findings, l.withoutInlined(found)...)
+	l.findings = append(l.findings, l.named(found)...)
 	return nil
 }
 
-// withoutInlined takes out findings of services that were added for others to
-// extend, where the others have the same; the rest get the author's name.
-func (l *loading) withoutInlined(found []Finding) []Finding {
-	elsewhere := map[Position]bool{}
-	for _, f := range found {
-		if !strings.Contains(f.Message, inlinedName) {
-			elsewhere[Position{f.File, f.Line, f.Column}] = true
-		}
+// named gives findings about services that were added for others to extend the
+// names of the others, which have the same problem.
+func (l *loading) named(found []Finding) []Finding {
+	for i, f := range found {
+		found[i].Message = inlinedService.ReplaceAllStringFunc(f.Message, func(name string) string { return l.inlined[name] })
 	}
-	var kept []Finding
-	for _, f := range found {
-		if strings.Contains(f.Message, inlinedName) && elsewhere[Position{f.File, f.Line, f.Column}] {
-			continue
-		}
-		f.Message = inlinedService.ReplaceAllStringFunc(f.Message, func(name string) string { return l.inlined[name] })
-		kept = append(kept, f)
-	}
-	return kept
+	return found
 }
 
 // modelOf gives a function that loads the files of a unit with compose-go, from
