@@ -206,6 +206,12 @@ func TestFindings(t *testing.T) {
 			"compose.yaml:5:9: error: service web uses ../../../a, which is outside the repository [path]"},
 		{"path in the override", stack{files: map[string]string{"compose.yaml": web + "    volumes:\n      - ./a:/a\n", "compose.pi.yaml": "services:\n  web:\n    volumes:\n      - ../../../b:/b\n"}, ignored: []string{"a"}},
 			"compose.pi.yaml:4:9: error: service web uses ../../../b, which is outside the repository [path]"},
+		{"volume of a relative path", stack{files: one(web + "    volumes: [\"v:/v\"]\nvolumes:\n  v:\n    driver: local\n    driver_opts: {type: none, o: bind, device: ./data}\n")},
+			"compose.yaml:8:40: error: volume v is the relative path ./data, which is read-only configuration on the device [path]"},
+		{"home in an included file", stack{files: map[string]string{"compose.yaml": "include: [b.yaml]\n" + web, "b.yaml": "x-v: &v [\"~/a:/a\"]\nx-b: &b\n  build:\n    additional_contexts: {a: $DIR}\n    ssh: [default=~/id]\nservices:\n  b:\n    <<: *b\n    image: x\n    volumes: *v\n"}, env: map[string]string{"DIR": "~/x"}},
+			"b.yaml:1:10: error: a path begins with ~: the device has no such home folder [path]\n" +
+				"b.yaml:4:30: error: a path begins with ~: the device has no such home folder [path]\n" +
+				"b.yaml:5:11: error: a path begins with ~: the device has no such home folder [path]"},
 		{"path by a variable", stack{files: one(web + "    volumes:\n      - /x:/y\n      - ${DIR}:/a\n"), env: map[string]string{"DIR": "../../../a"}},
 			"compose.yaml:6:9: error: service web uses ../../../a, which is outside the repository [path]"},
 		{"untracked mount", stack{files: map[string]string{"compose.yaml": web + "    volumes:\n      - ./conf:/conf\n", "conf/a": "1"}, untracked: []string{"conf/a"}},
@@ -224,7 +230,7 @@ func TestFindings(t *testing.T) {
 			"compose.yaml:5:9: error: stacks/s/a.env is not tracked by Git [untracked-file]"},
 		{"optional env_file that is not there", stack{files: one(web + "    env_file:\n      - path: a.env\n        required: false\n")}, ""},
 		{"absolute env_file", stack{files: one(web + "    env_file: /etc/a.env\n")},
-			"compose.yaml:4:5: error: env_file /etc/a.env is not below the stack's folder [path]"},
+			"compose.yaml:4:5: error: env_file /etc/a.env is not a file of the repository [path]"},
 		{"env_file with an undefined variable", stack{files: map[string]string{"compose.yaml": web + "    env_file: a.env\n", "a.env": "# ${NOT_THIS}\nA=1\nB=${NOPE}\n"}},
 			"a.env:3:1: error: variable NOPE is not defined [undefined-variable]"},
 	} {

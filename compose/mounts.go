@@ -1,8 +1,11 @@
 package compose
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -46,6 +49,20 @@ func (l *loading) volumes(config types.ServiceConfig, in *inputs) []StateBind {
 	return state
 }
 
+// boundVolumes refuses named volumes that stand for a relative path: where they
+// are on the device Docker Compose would look below /etc.
+func (l *loading) boundVolumes(context.Context) {
+	for _, name := range slices.Sorted(maps.Keys(l.project.Volumes)) {
+		opts := l.project.Volumes[name].DriverOpts
+		device := opts["device"]
+		if slices.Contains(strings.Split(opts["o"], ","), "bind") && device != "" && !strings.HasPrefix(device, "/") {
+			l.report(l.docs.find("volumes", name, "driver_opts", "device"), CodePath, Error,
+				fmt.Sprintf("volume %s is the relative path %s, which is read-only configuration on the device", name, device),
+				"mount the path itself under volumes of the service, or name an absolute one")
+		}
+	}
+}
+
 // configs takes the files behind the service's "configs" to the device.
 func (l *loading) configs(config types.ServiceConfig, in *inputs) {
 	for _, use := range config.Configs {
@@ -72,7 +89,7 @@ func (l *loading) envFiles(config types.ServiceConfig, in *inputs) {
 	for i, e := range config.EnvFiles {
 		place := l.docs.item(i, e.Path, "services", config.Name, "env_file")
 		if !isRelative(e.Path) {
-			l.report(place, CodePath, Error, fmt.Sprintf("env_file %s is not below the stack's folder", e.Path), "")
+			l.report(place, CodePath, Error, fmt.Sprintf("env_file %s is not a file of the repository", e.Path), "name it by a relative path")
 			continue
 		}
 		rel, ok := l.inside(place, config.Name, e.Path)

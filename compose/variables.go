@@ -128,27 +128,36 @@ func (l *loading) undefined(p Position, name string) {
 // would put the home folder of this machine there.
 func (l *loading) homePaths(u unit, d document) {
 	value := func(name string) (string, bool) { value, defined := u.env[name]; return value, defined }
-	var walk func(n *yaml.Node, key string)
-	walk = func(n *yaml.Node, key string) {
-		switch {
-		case n == nil:
-		case n.Kind == yaml.ScalarNode && isPathKey(key) && n.ShortTag() == "!!str":
-			if text, err := template.SubstituteWithOptions(n.Value, value, template.WithoutLogging); err == nil && strings.HasPrefix(text, "~") {
-				l.report(d.at(n), CodePath, Error, "a path begins with ~: the device has no such home folder", "use a named volume, or an absolute path")
+	walkPaths(plainCopy(d.root), "", func(n *yaml.Node) {
+		text, err := template.SubstituteWithOptions(n.Value, value, template.WithoutLogging)
+		if err == nil && (strings.HasPrefix(text, "~") || strings.Contains(text, "=~")) {
+			l.report(d.at(n), CodePath, Error, "a path begins with ~: the device has no such home folder", "use a named volume, or an absolute path")
+		}
+	})
+}
+
+// walkPaths calls visit for every text that may be a path in what stands under a
+// key of a copy.
+func walkPaths(n *yaml.Node, key string, visit func(n *yaml.Node)) {
+	switch {
+	case n == nil:
+	case n.Kind == yaml.ScalarNode && isPathKey(key) && n.ShortTag() == "!!str":
+		visit(n)
+	case n.Kind == yaml.SequenceNode:
+		for _, item := range n.Content {
+			walkPaths(item, key, visit)
+		}
+	case n.Kind == yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			under := n.Content[i].Value
+			if key == "ssh" || key == "additional_contexts" || under == "<<" {
+				under = key // a name of the author's
 			}
-		case n.Kind == yaml.MappingNode:
-			for i := 0; i+1 < len(n.Content); i += 2 {
-				walk(n.Content[i+1], n.Content[i].Value)
-			}
-		case n.Kind == yaml.SequenceNode:
-			for _, item := range n.Content {
-				walk(item, key)
-			}
+			walkPaths(n.Content[i+1], under, visit)
 		}
 	}
-	walk(d.root, "")
 }
 
 func isPathKey(key string) bool {
-	return slices.Contains([]string{"volumes", "source", "file", "env_file", "label_file", "path", "context", "device"}, key)
+	return slices.Contains([]string{"volumes", "source", "file", "env_file", "label_file", "path", "context", "additional_contexts", "ssh", "device"}, key)
 }
