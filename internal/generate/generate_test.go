@@ -271,7 +271,7 @@ func TestErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, result := r.load()
-		if len(result.Findings) != 1 || result.Findings[0].Code != compose.CodeRead {
+		if len(result.Findings) != 1 || result.Findings[0].Code != compose.CodePath {
 			t.Errorf("findings %v", result.Findings)
 		}
 	})
