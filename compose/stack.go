@@ -9,6 +9,15 @@
 // secrets; later ones win. A variable that has no value and no default is an
 // error at its line, not an empty string.
 //
+// # Files
+//
+// compose-go reads included and extended files from the disk, and what it does
+// with their paths depends on the folder it runs in. So it never sees an include
+// or another file's name: each included file is loaded from the repository, as a
+// unit with a folder and variables of its own, and what comes out is written into
+// the including file as Compose merges the two. The cases of testdata/cases are
+// compared with the real Docker Compose, value for value.
+//
 // # Secrets
 //
 // The package never sees a secret's value. A variable that is a secret of the
