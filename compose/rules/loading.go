@@ -31,6 +31,12 @@ func loading() []Rule {
 			Fix:     `The hint says how to write it instead.`,
 		},
 		{
+			Code:    compose.CodeTooNew,
+			Summary: "a key is newer than the Docker Compose of the devices",
+			Why:     `Devices have Docker Compose ` + compose.DeviceCompose + `, from nixpkgs. It would refuse the file, or ignore the key without a word.`,
+			Fix:     `Write it in a way that this version knows.`,
+		},
+		{
 			Code:    compose.CodeUndefined,
 			Summary: "a variable has neither a value nor a default",
 			Why:     `Compose would put an empty text in its place and start the container all the same.`,
