@@ -14,6 +14,8 @@ import (
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
+
+	"pistack/secrets/durable"
 )
 
 // Store is the secrets of one fleet repository.
@@ -150,7 +152,7 @@ func (s Store) Apply(additions ...*Addition) error {
 			err = s.checkBefore(a)
 		}
 		if err == nil {
-			err = mkdirDurable(filepath.Dir(s.path(a.File)))
+			err = durable.MkdirAll(filepath.Dir(s.path(a.File)))
 		}
 		if err == nil {
 			err = t.stage(a.File, a.ciphertext)
@@ -203,7 +205,7 @@ func (s Store) Remove(host, name string) error {
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("%s: %w", File(host, name), fileReason(err))
 	}
-	return syncDir(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 // encrypt makes the armored file and reads its header back before anyone may

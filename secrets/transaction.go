@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/google/renameio/v2"
+
+	"pistack/secrets/durable"
 )
 
 // A transaction replaces several files, all or none, whatever happens to the
@@ -45,7 +47,7 @@ type journal struct {
 
 // begin starts a transaction and first completes what an earlier one left.
 func (s Store) begin() (*transaction, error) {
-	if err := mkdirDurable(s.path("hosts")); err != nil {
+	if err := durable.MkdirAll(s.path("hosts")); err != nil {
 		return nil, err
 	}
 	unlock, err := s.lock()
@@ -124,7 +126,7 @@ func (t *transaction) commit() error {
 	if err := renameio.WriteFile(t.path(journalName), data, 0o600, renameio.WithTempDir(t.store.path(staging))); err != nil {
 		return err
 	}
-	if err := errors.Join(syncDir(t.store.path(staging)), syncDir(t.store.path("hosts"))); err != nil {
+	if err := errors.Join(durable.SyncDir(t.store.path(staging)), durable.SyncDir(t.store.path("hosts"))); err != nil {
 		return err
 	}
 	return t.replace(t.files)
@@ -135,7 +137,11 @@ func (t *transaction) sync() error {
 	if err := t.step("sync"); err != nil {
 		return err
 	}
-	return syncTree(t.store.path(staging))
+	var files []string
+	for i := range t.files {
+		files = append(files, t.path(staged(i)))
+	}
+	return durable.Sync(t.store.path(staging), files)
 }
 
 // replace moves staged files into place and clears the transaction.
@@ -158,7 +164,7 @@ func (t *transaction) replace(files []string) error {
 		if err := t.step("sync " + dir); err != nil {
 			return err
 		}
-		if err := syncDir(dir); err != nil {
+		if err := durable.SyncDir(dir); err != nil {
 			return err
 		}
 	}
@@ -173,7 +179,7 @@ func (t *transaction) clear() error {
 	if err := os.Remove(t.path(journalName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := syncDir(t.store.path(staging)); err != nil {
+	if err := durable.SyncDir(t.store.path(staging)); err != nil {
 		return err
 	}
 	return t.abandon()

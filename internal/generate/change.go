@@ -7,10 +7,11 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 
-	"github.com/google/renameio/v2"
+	"pistack/secrets/durable"
 )
 
 // Change is a generated file that is not as it should be.
@@ -59,26 +60,53 @@ func (w *Workspace) Plan(r Result) ([]Change, error) {
 	return changes, nil
 }
 
-// Apply carries out the changes. Each file is replaced as a whole; a run that
-// was cut short is completed by running it again.
+// Apply carries out the changes: new files beside the old ones, one sync for all,
+// and then the renames. Each file is replaced as a whole; what a run that was cut
+// short left is removed or completed by the next.
 func (w *Workspace) Apply(changes []Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	var staged, folders []string
 	for _, c := range changes {
-		if err := w.apply(c); err != nil {
+		if c.Action == Delete {
+			continue
+		}
+		if err := w.stage(c); err != nil {
 			return fmt.Errorf("%s: %w", c.File, err)
 		}
+		staged = append(staged, w.staged(c))
 	}
-	return nil
-}
-
-func (w *Workspace) apply(c Change) error {
-	path := w.path(c.File)
-	if c.Action == Delete {
-		return os.RemoveAll(path)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := durable.Sync(w.Fleet.Root, staged); err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, c.content, 0o644, renameio.WithTempDir(filepath.Dir(path)))
+	for _, c := range changes {
+		if err := w.replace(c); err != nil {
+			return fmt.Errorf("%s: %w", c.File, err)
+		}
+		folders = append(folders, filepath.Dir(w.path(c.File)))
+	}
+	return durable.Sync(w.Fleet.Root, slices.Compact(folders))
+}
+
+// staged is where a new file is written before it takes its place. Plan deletes
+// one that was left there.
+func (w *Workspace) staged(c Change) string {
+	return w.path(path.Dir(c.File) + "/.new." + path.Base(c.File))
+}
+
+func (w *Workspace) stage(c Change) error {
+	if err := os.MkdirAll(filepath.Dir(w.path(c.File)), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(w.staged(c), c.content, 0o644)
+}
+
+func (w *Workspace) replace(c Change) error {
+	if c.Action == Delete {
+		return os.RemoveAll(w.path(c.File))
+	}
+	return os.Rename(w.staged(c), w.path(c.File))
 }
 
 // NotTracked lists the files of a host that a flake would not see because Git

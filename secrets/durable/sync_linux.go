@@ -1,4 +1,4 @@
-package secrets
+package durable
 
 import (
 	"os"
@@ -6,9 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// syncTree makes everything below dir durable: one syncfs(2) costs about as much
-// as the fsync of one file, whatever the number of files.
-func syncTree(dir string) error {
+// Sync makes files, and the names in folders, durable. They are on the file system
+// of dir: one syncfs(2) costs about as much as the fsync of one file, whatever
+// their number.
+func Sync(dir string, _ []string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
