@@ -136,7 +136,7 @@ func modelOf(u unit, configs []types.ConfigFile, options func(*loader.Options)) 
 			Environment: maps.Clone(u.env),
 			ConfigFiles: configs,
 		}
-		dict, err = loader.LoadModelWithContext(ctx, details, options)
+		dict, err = loader.LoadModelWithContext(ctx, details, quickly(configs, options))
 		if u.level > 0 && err != nil && err.Error() == "empty compose file" {
 			return nil, nil // only the stack needs to have something
 		}
