@@ -4,7 +4,7 @@
 GO ?= go
 TARGETS = linux/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: help build demo test prepare vet cross unit fuzz bench-secrets nix device record eval clean uninstall
+.PHONY: help build demo test prepare vet cross unit fuzz bench-secrets bench-compose nix device record eval clean uninstall
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -39,6 +39,9 @@ fuzz: ## every fuzz target for FUZZTIME
 
 bench-secrets: ## measure pisec beside age and sops-install-secrets
 	testdata/bench-secrets
+
+bench-compose: ## measure pistack beside Docker Compose and compose2nix
+	testdata/bench-compose
 
 nix: ## Nix files parse, generated values evaluate, recorded units are sound
 	testdata/nixos/check

@@ -1,9 +1,11 @@
-// Command bench measures pisec beside its peers, as "make bench-secrets" runs
-// it: whole processes on real files, with real syncs, everything in one run, so
-// that the ratios are of one machine in one state. It prints a Markdown table.
+// Command bench measures pisec and pistack beside their peers, as "make
+// bench-secrets" and "make bench-compose" run it: whole processes on real files,
+// with real syncs, everything in one run, so that the ratios are of one machine in
+// one state. It prints a Markdown table.
 //
 // The peers are commands that it is given: age, and sops-install-secrets with
-// sops to write its files. One that is not there is named in the table.
+// sops to write its files; Docker Compose, and compose2nix. One that is not there
+// is named in the table.
 package main
 
 import (
@@ -24,7 +26,17 @@ func main() {
 	flag.StringVar(&b.sops, "sops", "", "sops, which writes the files of sops-install-secrets")
 	flag.StringVar(&b.sopsInstall, "sops-install-secrets", "", "the peer of pisec install; it needs -memory")
 	flag.StringVar(&b.noSops, "no-sops", "not given", "why there is no sops-install-secrets")
+	c := &composeBench{bench: b}
+	flag.StringVar(&c.large, "large", "", "measure stacks, not secrets: the fleet that testdata/bigfleet wrote")
+	flag.StringVar(&c.example, "example", "", "a small fleet, in Git")
+	flag.StringVar(&c.pistack, "pistack", "pistack", "the command to measure")
+	flag.StringVar(&c.compose, "compose", "docker compose", "Docker Compose, the peer")
+	flag.StringVar(&c.compose2nix, "compose2nix", "", "another peer")
+	flag.StringVar(&c.noCompose2nix, "no-compose2nix", "not given", "why there is no compose2nix")
 	flag.Parse()
+	if c.large != "" {
+		end(c.run())
+	}
 	end(b.run())
 }
 
@@ -45,11 +57,10 @@ type bench struct {
 	rows              []row
 }
 
-// run measures everything, in the order of the table. A measurement that is to
-// be added is a method that appends its rows: a command that reads a large fleet
-// belongs to large, one that reads its history gets a file of its own.
+// run measures everything about secrets, in the order of the table. A measurement
+// that is to be added is a method that appends its rows.
 func (b *bench) run() error {
-	for _, measure := range []func() error{b.rekey, b.large, b.install} {
+	for _, measure := range []func() error{b.rekey, b.large, b.audit, b.install} {
 		if err := measure(); err != nil {
 			return err
 		}
