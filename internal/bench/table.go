@@ -58,7 +58,7 @@ func show(d time.Duration) string {
 }
 
 func printTable(w io.Writer, rows []row) error {
-	fmt.Fprintln(w, "| what | pisec | beside | ratio | wanted | met |\n| --- | --- | --- | --- | --- | --- |")
+	fmt.Fprintln(w, "| what | ours | beside | ratio | wanted | met |\n| --- | --- | --- | --- | --- | --- |")
 	for _, r := range rows {
 		if _, err := fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |\n", r.what, r.ours, r.peer, r.ratio, r.want, r.met); err != nil {
 			return err
