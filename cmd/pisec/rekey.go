@@ -71,7 +71,7 @@ func rekey(c *ucli.Context) error {
 	if c.Bool("dry-run") || len(plan.Changes) == 0 {
 		return nil
 	}
-	if err := cli.Agree(c, fmt.Sprintf("Rekey %d files?", len(plan.Changes))); err != nil {
+	if err := cli.Agree(c, fmt.Sprintf("Rekey %s?", cli.Count(len(plan.Changes), "file"))); err != nil {
 		return err
 	}
 	identities, err := loadIdentities(c, f)
@@ -84,7 +84,7 @@ func rekey(c *ucli.Context) error {
 	if err := store.ApplyRekey(plan, identities...); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "rekeyed %d files\n", len(plan.Changes))
+	fmt.Fprintf(c.App.Writer, "rekeyed %s\n", cli.Count(len(plan.Changes), "file"))
 	showLost(c, f, plan)
 	fmt.Fprintln(c.App.ErrWriter, "next: git add hosts && git commit")
 	return nil

@@ -69,7 +69,8 @@ func (t *Tree) read(name string) *content {
 }
 
 // nixFiles lists the NixOS files below a folder. What "pistack generate" wrote
-// names all secrets, and says nothing.
+// names all secrets, and says nothing; the runtime's own files name some as
+// examples.
 func (t *Tree) nixFiles(folder string) []string {
 	files, known := t.nix[folder]
 	if known {
@@ -78,7 +79,7 @@ func (t *Tree) nixFiles(folder string) []string {
 	_ = fs.WalkDir(t.fsys, folder, func(file string, e fs.DirEntry, err error) error {
 		switch {
 		case err != nil: // no such folder
-		case e.IsDir() && e.Name() == "generated":
+		case e.IsDir() && (e.Name() == "generated" || file == "modules/pistack"):
 			return fs.SkipDir
 		case !e.IsDir() && path.Ext(file) == ".nix":
 			files = append(files, file)

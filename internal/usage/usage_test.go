@@ -76,6 +76,7 @@ func TestOf(t *testing.T) {
 			"hosts/pi/default.nix":           "{ x = config.pistack.secrets.A.path; }",
 			"hosts/pi/generated/default.nix": "B",
 			"hosts/other/default.nix":        "B",
+			"modules/pistack/options.nix":    "B",
 			"modules/roles/ai.nix":           "secrets.C.path # not BB",
 		}, map[string][]string{"A": {"hosts/pi/default.nix"}, "C": {"modules/roles/ai.nix"}}, nil, nil, nil},
 		{"no YAML", map[string]string{compose: "a: [", "stacks/chat/.env": "a b c\n"}, nil, nil, nil, []string{"stacks/chat/.env", compose}},
