@@ -49,6 +49,13 @@ func Verify(e Expected, entries []Entry, problems error) []Finding {
 		findings = append(findings, fileFinding(e.Host, problem))
 	}
 	for _, entry := range entries {
+		if _, err := entry.Header.Label.SetAt(); err != nil {
+			findings = append(findings, Finding{
+				Code: CodeFile, Host: e.Host, Secret: entry.Name, File: entry.File,
+				Message: fmt.Sprintf("has version %q, which pisec does not write", entry.Header.Label.Version),
+				Fix:     fmt.Sprintf("write it again: pisec add --replace %s %s", e.Host, entry.Name),
+			})
+		}
 		if d := entry.Header.Compare(e.Readers); !d.None() {
 			findings = append(findings, Finding{
 				Code: CodeReaders, Host: e.Host, Secret: entry.Name, File: entry.File,

@@ -30,6 +30,10 @@ func checkOne(host string, s manifest.Secret) error {
 	if err != nil {
 		return err
 	}
+	// What is cut off behind the header shows in the armor.
+	if _, err := secrets.ReadCiphertext(data); err != nil {
+		return err
+	}
 	if want := (secrets.Label{Host: host, Name: s.Name, Version: s.Version}); header.Label != want {
 		return fmt.Errorf("the file holds %s of %s, version %s", header.Label.Name, header.Label.Host, header.Label.Version)
 	}
