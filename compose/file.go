@@ -31,7 +31,7 @@ type composeFile struct {
 // newComposeFile reads a Compose file, and tells at which line and column it is
 // none.
 func newComposeFile(repository fs.FS, name string) (composeFile, *Finding) {
-	data, err := readFile(repository, name)
+	data, err := ReadFile(repository, name)
 	if err != nil {
 		return composeFile{}, &Finding{File: name, Code: CodeRead, Message: err.Error()}
 	}
@@ -175,9 +175,9 @@ func (f composeFile) config() types.ConfigFile {
 	return types.ConfigFile{Filename: f.name, Content: f.data}
 }
 
-// readFile reads a file of the repository. Its errors name neither operation
+// ReadFile reads a file of the repository, of at most 1 MiB. Its errors name neither operation
 // nor path: the finding does that.
-func readFile(repository fs.FS, file string) ([]byte, error) {
+func ReadFile(repository fs.FS, file string) ([]byte, error) {
 	// Before it is opened: a named pipe would wait for a writer.
 	info, err := fs.Stat(repository, file)
 	if err != nil {

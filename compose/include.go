@@ -209,7 +209,7 @@ func (l *loading) includeVariables(u unit, i include) map[string]string {
 	}
 	for _, file := range files {
 		l.files[l.src.relative(file)] = true
-		data, err := readFile(l.src.Repository, file)
+		data, err := ReadFile(l.src.Repository, file)
 		if err != nil {
 			l.report(Position{File: file}, CodeRead, Error, err.Error(), "")
 			continue

@@ -101,7 +101,7 @@ func (l *loading) envFiles(config types.ServiceConfig, in *inputs) {
 			continue
 		}
 		l.takeRequired(place, rel, in)
-		if data, err := readFile(l.src.Repository, file); err == nil && e.Format != "raw" {
+		if data, err := ReadFile(l.src.Repository, file); err == nil && e.Format != "raw" {
 			l.envFileVariables(file, string(data), in)
 		}
 	}

@@ -21,7 +21,7 @@ import (
 func (l *loading) variables() {
 	l.env = map[string]string{}
 	file := l.src.Dir() + "/.env"
-	data, err := readFile(l.src.Repository, file)
+	data, err := ReadFile(l.src.Repository, file)
 	switch {
 	case err == nil:
 		l.stack.EnvFiles = append(l.stack.EnvFiles, ".env")

@@ -111,7 +111,7 @@ func TestRead(t *testing.T) {
 		{"none", fstest.MapFS{}, 0, ""},
 		{"two", file("stacks/web/images.lock", &fstest.MapFile{Data: []byte(whole)}), 2, ""},
 		{"a folder", file("stacks/web/images.lock/x", &fstest.MapFile{}), 0, "stacks/web/images.lock: error: is not a regular file [invalid-lock]"},
-		{"large", file("stacks/web/images.lock", &fstest.MapFile{Data: make([]byte, 1<<20+1)}), 0, "stacks/web/images.lock:1:1: error: is larger than 1 MiB [invalid-lock]"},
+		{"large", file("stacks/web/images.lock", &fstest.MapFile{Data: make([]byte, 1<<20+1)}), 0, "stacks/web/images.lock: error: is larger than 1 MiB [invalid-lock]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, findings := images.Read(c.repository, "web")

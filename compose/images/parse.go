@@ -3,7 +3,6 @@ package images
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"regexp"
 	"slices"
@@ -62,12 +61,14 @@ type imageTable struct {
 // Read reads a stack's lock file; a stack without one has an empty lock. The
 // findings are errors, and the lock is empty when there are any.
 func Read(repository fs.FS, stack string) (Lock, []compose.Finding) {
-	data, err := readFile(repository, Path(stack))
+	data, err := compose.ReadFile(repository, Path(stack))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, []compose.Finding{{File: Path(stack), Code: CodeInvalid, Severity: compose.Error, Message: err.Error()}}
+		p := parsing{stack: stack}
+		p.report(place{}, "%v", err)
+		return nil, p.findings
 	}
 	return Parse(stack, data)
 }
@@ -171,32 +172,4 @@ func (p *parsing) validate(i int, e Entry, before Lock) {
 	if date, err := time.Parse(time.RFC3339, e.Date); err != nil || date.UTC().Format(time.RFC3339) != e.Date {
 		p.report(at("date"), "%q is not a date in UTC, like 2026-01-31T23:59:59Z", e.Date)
 	}
-}
-
-// readFile reads a lock file. Its errors name neither operation nor path: the
-// finding does that.
-func readFile(repository fs.FS, file string) ([]byte, error) {
-	// Before it is opened: a named pipe would wait for a writer.
-	info, err := fs.Stat(repository, file)
-	if err != nil {
-		return nil, plain(err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a regular file")
-	}
-	f, err := repository.Open(file)
-	if err != nil {
-		return nil, plain(err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	return data, plain(err)
-}
-
-func plain(err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err
-	}
-	return err
 }

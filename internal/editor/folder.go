@@ -9,15 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
-)
 
-// memory is where the content of a folder is kept.
-type memory int
-
-const (
-	onDisk  memory = iota // anything that is not known to stay in memory
-	swapped               // tmpfs, whose pages can reach a swap device
-	pinned                // ramfs, or tmpfs with noswap
+	"pistack/secrets/memory"
 )
 
 const (
@@ -44,10 +37,10 @@ func Parents(getenv func(string) string, uid int) []string {
 
 // NewFolder makes a folder in the first parent that is in memory, one that is
 // never swapped before others, and removes what killed processes left there.
-func NewFolder(parents []string) (*Folder, error) { return newFolder(parents, memoryOf) }
+func NewFolder(parents []string) (*Folder, error) { return newFolder(parents, memory.Of) }
 
-func newFolder(parents []string, memoryOf func(string) (memory, error)) (*Folder, error) {
-	usable, problems := usable(parents, memoryOf)
+func newFolder(parents []string, kindOf func(string) (memory.Kind, error)) (*Folder, error) {
+	usable, problems := usable(parents, kindOf)
 	for _, parent := range usable {
 		sweep(parent)
 	}
@@ -62,11 +55,11 @@ func newFolder(parents []string, memoryOf func(string) (memory, error)) (*Folder
 }
 
 // usable are the parents in memory, best first, and why the others are not.
-func usable(parents []string, memoryOf func(string) (memory, error)) (dirs, problems []string) {
-	kinds := map[string]memory{}
+func usable(parents []string, kindOf func(string) (memory.Kind, error)) (dirs, problems []string) {
+	kinds := map[string]memory.Kind{}
 	for _, parent := range parents {
-		kind, err := memoryOf(parent)
-		if err == nil && kind == onDisk {
+		kind, err := kindOf(parent)
+		if err == nil && kind == memory.Disk {
 			err = fmt.Errorf("%s is not in memory", parent)
 		}
 		if err == nil {

@@ -10,15 +10,17 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"pistack/secrets/memory"
 )
 
 // memories answers what newFolder asks about its parents, so that the tests need
 // no file system in memory.
-func memories(kinds map[string]memory) func(string) (memory, error) {
-	return func(dir string) (memory, error) {
+func memories(kinds map[string]memory.Kind) func(string) (memory.Kind, error) {
+	return func(dir string) (memory.Kind, error) {
 		kind, ok := kinds[dir]
 		if !ok {
-			return onDisk, &os.PathError{Op: "statfs", Path: dir, Err: os.ErrNotExist}
+			return memory.Disk, &os.PathError{Op: "statfs", Path: dir, Err: os.ErrNotExist}
 		}
 		return kind, nil
 	}
@@ -27,7 +29,7 @@ func memories(kinds map[string]memory) func(string) (memory, error) {
 // TestMain is also the process that dies with a folder of its own; see TestSweep.
 func TestMain(m *testing.M) {
 	if parent := os.Getenv("EDITOR_TEST_DIE_IN"); parent != "" {
-		f, err := newFolder([]string{parent}, memories(map[string]memory{parent: swapped}))
+		f, err := newFolder([]string{parent}, memories(map[string]memory.Kind{parent: memory.Swapped}))
 		if err == nil {
 			err = f.Write("KEY", []byte("canary"))
 		}
@@ -61,7 +63,7 @@ func TestNewFolder(t *testing.T) {
 	if err := os.Chmod(open, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	kinds := memories(map[string]memory{disk: onDisk, tmpfs: swapped, ramfs: pinned, open: pinned})
+	kinds := memories(map[string]memory.Kind{disk: memory.Disk, tmpfs: memory.Swapped, ramfs: memory.Pinned, open: memory.Pinned})
 	for _, c := range []struct {
 		name    string
 		parents []string
@@ -110,7 +112,7 @@ func assertEmpty(t *testing.T, dirs ...string) {
 // of a process that lives is not, nor what only looks like one.
 func TestSweep(t *testing.T) {
 	parent := t.TempDir()
-	kinds := memories(map[string]memory{parent: swapped})
+	kinds := memories(map[string]memory.Kind{parent: memory.Swapped})
 	dying := exec.Command(os.Args[0])
 	dying.Env = append(os.Environ(), "EDITOR_TEST_DIE_IN="+parent)
 	if out, err := dying.CombinedOutput(); err != nil {
@@ -151,7 +153,7 @@ func TestSweep(t *testing.T) {
 // TestManyFolders: sweeping never takes a folder that was just made.
 func TestManyFolders(t *testing.T) {
 	parent := t.TempDir()
-	kinds := memories(map[string]memory{parent: swapped})
+	kinds := memories(map[string]memory.Kind{parent: memory.Swapped})
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
@@ -176,7 +178,7 @@ func TestManyFolders(t *testing.T) {
 
 func TestReadBack(t *testing.T) {
 	parent := t.TempDir()
-	f, err := newFolder([]string{parent}, memories(map[string]memory{parent: swapped}))
+	f, err := newFolder([]string{parent}, memories(map[string]memory.Kind{parent: memory.Swapped}))
 	if err != nil {
 		t.Fatal(err)
 	}

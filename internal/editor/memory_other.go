@@ -2,8 +2,6 @@
 
 package editor
 
-func memoryOf(string) (memory, error) { return onDisk, nil }
-
 func noMemory([]string) error {
 	return &Refusal{
 		Message: "this system has no file system that stays in memory, and the text must not reach a disk",

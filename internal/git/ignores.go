@@ -1,12 +1,10 @@
 package git
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	pathpkg "path"
 	"strings"
 	"sync"
@@ -20,11 +18,9 @@ type ignores struct {
 	ctx  context.Context
 	root string
 
-	mu       sync.Mutex
-	requests *os.File
-	answers  *bufio.Reader
-	stop     func() error
-	known    map[string]bool
+	mu    sync.Mutex
+	git   *child
+	known map[string]bool
 }
 
 func newIgnores(ctx context.Context, root string) *ignores {
@@ -42,10 +38,12 @@ func (g *ignores) ask(path string) (bool, error) {
 	if strings.ContainsRune(path, 0) {
 		return false, fmt.Errorf("%q is not a path", path)
 	}
-	if g.requests == nil {
-		if err := g.start(); err != nil {
+	if g.git == nil {
+		git, err := startChild(g.ctx, g.root, "check-ignore", "--no-index", "--verbose", "--non-matching", "-z", "--stdin")
+		if err != nil {
 			return false, err
 		}
+		g.git = git
 	}
 	for _, form := range []string{path, path + "/"} {
 		listed, err := g.exchange(form)
@@ -60,12 +58,12 @@ func (g *ignores) ask(path string) (bool, error) {
 // exchange writes a path and reads the four fields that Git answers: source,
 // line and pattern, which are empty without a match, and the path.
 func (g *ignores) exchange(path string) (bool, error) {
-	if _, err := io.WriteString(g.requests, path+"\x00"); err != nil {
+	if _, err := io.WriteString(g.git.requests, path+"\x00"); err != nil {
 		return false, err
 	}
 	var fields [4]string
 	for i := range fields {
-		text, err := g.answers.ReadString(0)
+		text, err := g.git.answers.ReadString(0)
 		if err != nil {
 			return false, err
 		}
@@ -86,38 +84,21 @@ func (g *ignores) fail(err error) error {
 	return fmt.Errorf("git check-ignore: %w", err)
 }
 
-func (g *ignores) start() error {
-	theirs, requests, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	answers, stop, err := run.Pipe(g.ctx, command(g.root, theirs, "check-ignore", "--no-index", "--verbose", "--non-matching", "-z", "--stdin"))
-	theirs.Close()
-	if err != nil {
-		requests.Close()
-		return err
-	}
-	g.requests, g.answers, g.stop = requests, bufio.NewReader(answers), stop
-	return nil
-}
-
-// end closes the process's input and waits for it. Exit status 1 says only that
-// no path was ignored.
+// end takes exit status 1 for good: it says only that no path was ignored.
 func (g *ignores) end() error {
-	err := g.requests.Close()
-	g.requests = nil
-	ended := g.stop()
+	closed, ended := g.git.end()
+	g.git = nil
 	var failed *run.Error
 	if errors.As(ended, &failed) && failed.Code == 1 {
 		ended = nil
 	}
-	return errors.Join(err, ended)
+	return errors.Join(closed, ended)
 }
 
 func (g *ignores) close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.requests == nil {
+	if g.git == nil {
 		return nil
 	}
 	return g.end()

@@ -1,7 +1,6 @@
 package git
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-
-	"pistack/internal/run"
 )
 
 // Bounds of what is read from a repository, in bytes.
@@ -29,14 +26,12 @@ type objects struct {
 	ctx  context.Context
 	root string
 
-	mu       sync.Mutex
-	requests *os.File
-	answers  *bufio.Reader
-	stop     func() error
-	failed   error
-	cache    map[string][]byte
-	sizes    map[string]int64
-	cached   int
+	mu     sync.Mutex
+	git    *child
+	failed error
+	cache  map[string][]byte
+	sizes  map[string]int64
+	cached int
 }
 
 func newObjects(ctx context.Context, root string) *objects {
@@ -71,8 +66,8 @@ func (o *objects) size(blob string) (int64, error) {
 // ask sends one request. After an error the stream is out of step, so all later
 // requests fail, too.
 func (o *objects) ask(blob string) (int64, []byte, error) {
-	if o.failed == nil && o.requests == nil {
-		o.failed = o.start()
+	if o.failed == nil && o.git == nil {
+		o.git, o.failed = startChild(o.ctx, o.root, "cat-file", "--batch")
 	}
 	if o.failed != nil {
 		return 0, nil, o.failed
@@ -93,10 +88,10 @@ func (o *objects) ask(blob string) (int64, []byte, error) {
 // exchange writes an object's name and reads "NAME blob SIZE", the content, and
 // a line break. Of an object that is too large the content is dropped.
 func (o *objects) exchange(blob string) (int64, []byte, error) {
-	if _, err := io.WriteString(o.requests, blob+"\n"); err != nil {
+	if _, err := io.WriteString(o.git.requests, blob+"\n"); err != nil {
 		return 0, nil, err
 	}
-	line, err := o.answers.ReadString('\n')
+	line, err := o.git.answers.ReadString('\n')
 	if err != nil {
 		return 0, nil, err
 	}
@@ -109,39 +104,23 @@ func (o *objects) exchange(blob string) (int64, []byte, error) {
 		return 0, nil, fmt.Errorf("object %s has size %q", blob, fields[2])
 	}
 	if size > maxObject {
-		_, err := io.CopyN(io.Discard, o.answers, size+1)
+		_, err := io.CopyN(io.Discard, o.git.answers, size+1)
 		return size, nil, err
 	}
 	data := make([]byte, size+1)
-	if _, err := io.ReadFull(o.answers, data); err != nil {
+	if _, err := io.ReadFull(o.git.answers, data); err != nil {
 		return 0, nil, err
 	}
 	return size, data[:size], nil
 }
 
-// start runs Git. Its end is noticed when an answer does not come.
-func (o *objects) start() error {
-	theirs, requests, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	answers, stop, err := run.Pipe(o.ctx, command(o.root, theirs, "cat-file", "--batch"))
-	theirs.Close()
-	if err != nil {
-		requests.Close()
-		return err
-	}
-	o.requests, o.answers, o.stop = requests, bufio.NewReaderSize(answers, 64<<10), stop
-	return nil
-}
-
 func (o *objects) close() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.requests == nil {
+	if o.git == nil {
 		return nil
 	}
-	err := o.requests.Close()
-	o.requests, o.failed = nil, os.ErrClosed
-	return errors.Join(err, o.stop())
+	closed, ended := o.git.end()
+	o.git, o.failed = nil, os.ErrClosed
+	return errors.Join(closed, ended)
 }

@@ -3,15 +3,8 @@ package install
 import (
 	"fmt"
 	"os"
-)
 
-// storage is what kind of file system a folder is on.
-type storage int
-
-const (
-	onDisk          storage = iota // anything that is not known to stay in memory
-	inMemory                       // ramfs, or tmpfs that is never swapped out
-	inSwappedMemory                // tmpfs that can be swapped to a disk
+	"pistack/secrets/memory"
 )
 
 // checkStorage refuses a root where plaintext could reach a disk.
@@ -23,14 +16,14 @@ func checkStorage(root string, try bool) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is not a folder", root)
 	}
-	kind, err := storageOf(root)
+	kind, err := memory.Of(root)
 	if err != nil {
 		return err
 	}
 	switch {
-	case kind == inMemory, kind == inSwappedMemory && try:
+	case kind == memory.Pinned, kind == memory.Swapped && try:
 		return nil
-	case kind == inSwappedMemory:
+	case kind == memory.Swapped:
 		return fmt.Errorf("%s is a tmpfs that can be swapped to a disk: mount a ramfs, or a tmpfs with noswap", root)
 	}
 	return fmt.Errorf("%s is not in memory: secrets are written to a ramfs, or a tmpfs with noswap, only", root)

@@ -1,9 +1,10 @@
-package install
+package memory
 
 import (
 	"bufio"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -14,34 +15,35 @@ const (
 	tmpfsMagic = 0x01021994
 )
 
-func storageOf(dir string) (storage, error) {
+// Of tells what dir is on.
+func Of(dir string) (Kind, error) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
-		return onDisk, &os.PathError{Op: "statfs", Path: dir, Err: err}
+		return Disk, &os.PathError{Op: "statfs", Path: dir, Err: err}
 	}
 	switch uint32(st.Type) {
 	case ramfsMagic:
-		return inMemory, nil
+		return Pinned, nil
 	case tmpfsMagic:
-		if neverSwapped(dir) {
-			return inMemory, nil
+		if slices.Contains(mountOptions(dir), "noswap") {
+			return Pinned, nil
 		}
-		return inSwappedMemory, nil
+		return Swapped, nil
 	}
-	return onDisk, nil
+	return Disk, nil
 }
 
-// neverSwapped looks for "noswap" among the options of the mount that holds
-// dir: the longest mount point that is a prefix of its real path, the last one
-// mounted there (proc_pid_mountinfo(5)).
-func neverSwapped(dir string) bool {
+// mountOptions are those of the file system that holds dir: of the longest mount
+// point that is a prefix of its real path, the last one mounted there
+// (proc_pid_mountinfo(5)).
+func mountOptions(dir string) []string {
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return false
+		return nil
 	}
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
-		return false
+		return nil
 	}
 	defer f.Close()
 	longest, options := -1, ""
@@ -56,15 +58,5 @@ func neverSwapped(dir string) bool {
 			longest, options = len(point), fields[len(fields)-1]
 		}
 	}
-	for _, o := range strings.Split(options, ",") {
-		if o == "noswap" {
-			return true
-		}
-	}
-	return false
-}
-
-func ownedBy(info os.FileInfo, uid, gid int) bool {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(st.Uid) == uid && int(st.Gid) == gid
+	return strings.Split(options, ",")
 }
