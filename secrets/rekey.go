@@ -3,7 +3,6 @@ package secrets
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"filippo.io/age"
 )
@@ -24,12 +23,13 @@ type Rekey struct {
 // companion is another file of the fleet that a rekey replaces.
 type companion struct {
 	file    string
-	content []byte
+	content func() ([]byte, error)
 }
 
 // Also has a file replaced in the same transaction, such as the list that says
-// who the readers are: fleet.toml, or a host's pinned key.
-func (r *Rekey) Also(file string, content []byte) {
+// who the readers are: fleet.toml, or a host's pinned key. content is asked for
+// when nobody else can change secrets any more.
+func (r *Rekey) Also(file string, content func() ([]byte, error)) {
 	r.also = append(r.also, companion{file, content})
 }
 
@@ -77,7 +77,7 @@ func (s Store) ApplyRekey(plan *Rekey, identities ...age.Identity) error {
 	err = s.stageAll(t, plan.Changes, identities)
 	for _, c := range plan.also {
 		if err == nil {
-			err = s.stageCompanion(t, c)
+			err = stageCompanion(t, c)
 		}
 	}
 	if err != nil {
@@ -103,7 +103,7 @@ func (s Store) stageAll(t *transaction, changes []Rewrap, identities []age.Ident
 	}, func(i int, r rewrapped) error {
 		err := r.err
 		if err == nil {
-			err = t.stage(changes[i].Entry.File, r.content)
+			err = named(changes[i].Entry.File, t.stage(changes[i].Entry.File, r.content))
 		}
 		if key := (keyError{}); errors.As(err, &key) {
 			return key
@@ -141,17 +141,20 @@ func asksSomebody(changes []Rewrap, identities []age.Identity) bool {
 	return false
 }
 
-// stageCompanion stages a file that is not a secret. It must be there already: a
-// symlink in its place would be replaced by a file.
-func (s Store) stageCompanion(t *transaction, c companion) error {
-	info, err := os.Lstat(s.path(c.file))
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("is not a regular file")
-	}
+func stageCompanion(t *transaction, c companion) error {
+	content, err := c.content()
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.file, fileReason(err))
+		return err
 	}
-	return t.stage(c.file, c.content)
+	return named(c.file, t.stage(c.file, content))
+}
+
+// named says of an error which file it is about.
+func named(file string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", file, fileReason(err))
 }
 
 // keyError is an error of a key or a plugin, whatever the file.

@@ -331,7 +331,7 @@ func TestRekeyCrashesAtEveryStep(t *testing.T) {
 	for at := 0; ; at++ {
 		c := newRekeyCase(t)
 		plan := c.plan(t)
-		plan.Also("fleet.toml", []byte("new"))
+		plan.Also("fleet.toml", func() ([]byte, error) { return []byte("new"), nil })
 		steps, name := 0, ""
 		c.store.step = func(s string) error {
 			if steps++; steps > at {
@@ -434,7 +434,7 @@ func TestAddAfterACrash(t *testing.T) {
 func TestRekeyWithoutSecrets(t *testing.T) {
 	c := newRekeyCase(t)
 	plan := &Rekey{}
-	plan.Also("fleet.toml", []byte("new"))
+	plan.Also("fleet.toml", func() ([]byte, error) { return []byte("new"), nil })
 	if err := c.store.ApplyRekey(plan); err != nil || c.list(t) != "new" {
 		t.Fatalf("%v, fleet.toml is %q", err, c.list(t))
 	}

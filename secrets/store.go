@@ -22,6 +22,11 @@ import (
 type Store struct {
 	Root string // absolute path of the repository's root
 
+	// Check is called when the store is locked for a change, before anything is
+	// written: whether what the change was made from still holds, such as who the
+	// readers are. Somebody can take a while to type a value. It may be nil.
+	Check func() error
+
 	step func(name string) error // see transaction; nil but in tests
 }
 
@@ -110,8 +115,14 @@ func (s Store) PlanVersion(label Label, value []byte, readers []Reader, replace 
 func (s Store) CheckAbsent(host, name string, replace bool) error {
 	file := File(host, name)
 	exists, err := s.exists(file)
-	if err != nil || !exists || replace {
+	if err != nil || !exists {
 		return err
+	}
+	if replace {
+		if err := replaceableFile(s.path(file)); err != nil {
+			return &Error{Message: file + ": " + err.Error(), Fix: "move it elsewhere"}
+		}
+		return nil
 	}
 	return &Error{
 		Message: fmt.Sprintf("%s: %s already has a secret %s", file, host, name),
@@ -347,8 +358,12 @@ func (s Store) Open(host, name string, identities ...age.Identity) (Opened, erro
 	return opened, nil
 }
 
-// fileReason drops operation and absolute path of a file error.
+// fileReason drops operation and absolute paths of a file error.
 func fileReason(err error) error {
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return link.Err
+	}
 	var path *fs.PathError
 	if errors.As(err, &path) {
 		return path.Err

@@ -61,17 +61,31 @@ func (s Store) begin() (*transaction, error) {
 	if err := t.recover(); err != nil {
 		unlock()
 		return nil, &Error{Message: staging + ": completing an earlier run", Err: err,
-			Fix: "if it came with a clone: git rm -r " + staging + "; if not, remove it and see what pisec verify says"}
+			Fix: "mend what it names and run this again; if it came with a clone: git rm -r " + staging + ", and see what pisec verify says"}
+	}
+	if s.Check != nil {
+		if err := s.Check(); err != nil {
+			unlock()
+			return nil, err
+		}
 	}
 	return t, nil
+}
+
+// Unfinished tells whether a killed run left a transaction that the next command
+// that writes will complete or remove.
+func (s Store) Unfinished() bool {
+	_, err := os.Lstat(s.path(staging))
+	return err == nil
 }
 
 // Recover completes or removes what a killed run left, and tells whether there
 // was anything.
 func (s Store) Recover() (bool, error) {
-	if _, err := os.Lstat(s.path(staging)); errors.Is(err, fs.ErrNotExist) {
+	if !s.Unfinished() {
 		return false, nil
 	}
+	s.Check = nil // nothing new is written
 	t, err := s.begin()
 	if err != nil {
 		return false, err
@@ -93,7 +107,10 @@ func (t *transaction) stage(file string, content []byte) error {
 	if err := t.step("stage " + file); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(t.store.path(staging), 0o700); err != nil {
+	if err := replaceableFile(t.store.path(file)); err != nil {
+		return err
+	}
+	if err := t.makeStaging(); err != nil {
 		return err
 	}
 	if err := os.WriteFile(t.path(staged(len(t.files))), content, 0o644); err != nil {
@@ -101,6 +118,30 @@ func (t *transaction) stage(file string, content []byte) error {
 	}
 	t.files = append(t.files, file)
 	return nil
+}
+
+// replaceableFile refuses what a rename could not replace, or should not: it would
+// leave a journal that nothing completes.
+func replaceableFile(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && !info.Mode().IsRegular() {
+		return errors.New("is not a regular file")
+	}
+	return err
+}
+
+// makeStaging makes the folder of the transaction, which Git never takes.
+func (t *transaction) makeStaging() error {
+	if len(t.files) > 0 {
+		return nil
+	}
+	if err := os.MkdirAll(t.store.path(staging), 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(t.path(".gitignore"), []byte("*\n"), 0o600)
 }
 
 // abandon removes what was staged.
@@ -157,7 +198,7 @@ func (t *transaction) replace(files []string) error {
 			continue // done before a crash
 		}
 		if err := os.Rename(t.path(staged(i)), target); err != nil {
-			return err
+			return fmt.Errorf("%s: %w", file, fileReason(err))
 		}
 	}
 	for dir := range dirs {

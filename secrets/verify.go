@@ -25,6 +25,8 @@ const (
 	CodeMissing   = "missing"   // somebody refers to it, and it was not added
 	CodeCollision = "collision" // two keys of the fleet look the same in a header
 	CodeHost      = "host"      // the host's own files keep its secrets from being checked
+	CodeShared    = "shared"    // one key stands for two who should not read each other's secrets
+	CodeCutShort  = "cut-short" // a transaction waits to be completed
 )
 
 // Finding is something that is wrong with a secret. Its JSON form is printed by
@@ -104,8 +106,35 @@ func flatten(err error) []error {
 	return []error{err}
 }
 
+// CutShort reports a transaction that a killed run left.
+func (s Store) CutShort() []Finding {
+	if !s.Unfinished() {
+		return nil
+	}
+	return []Finding{{Code: CodeCutShort, File: staging, Message: "an earlier run was cut short",
+		Fix: "any command of pisec that writes completes or removes it, such as: pisec rekey"}}
+}
+
+// Damaged reports files of which something is missing behind the header, as far
+// as that shows without a key: where the armor has no end.
+func (s Store) Damaged(entries []Entry) []Finding {
+	var findings []Finding
+	_ = inOrder(len(entries), 2*cores(), func(i int) error {
+		_, err := ciphertextOf(s.files(), entries[i].File)
+		return err
+	}, func(i int, err error) error {
+		if e := entries[i]; err != nil {
+			findings = append(findings, Finding{Code: CodeFile, Host: e.Host, Secret: e.Name, File: e.File, Message: err.Error(),
+				Fix: fmt.Sprintf("write it again: pisec add --replace %s %s", e.Host, e.Name)})
+		}
+		return nil
+	})
+	return findings
+}
+
 // Collisions reports readers that a header cannot tell apart, because the first
-// 4 bytes of their keys' hashes are the same.
+// 4 bytes of their keys' hashes are the same, and keys that stand for two readers:
+// each can read what is meant for the other.
 func Collisions(readers []Reader) []Finding {
 	var findings []Finding
 	first := map[string]Reader{}
@@ -115,6 +144,12 @@ func Collisions(readers []Reader) []Finding {
 		case r.Tag == "":
 		case !seen:
 			first[r.Tag] = r
+		case other.Text == r.Text && other.Source != r.Source:
+			findings = append(findings, Finding{
+				Code:    CodeShared,
+				Message: fmt.Sprintf("%s and %s are the same key: who has it can read the secrets of both", other.Source, r.Source),
+				Fix:     "give each a key of its own: ssh-keygen -t ed25519, then pisec host-key and pisec rekey",
+			})
 		case other.Text != r.Text:
 			findings = append(findings, Finding{
 				Code:    CodeCollision,

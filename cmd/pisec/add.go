@@ -77,7 +77,7 @@ func add(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	return applyAdditions(c, store, additions)
+	return applyAdditions(c, store, wanted, additions)
 }
 
 // planAdditions encrypts one value, of one version, for several hosts.
@@ -108,8 +108,10 @@ func addable(c *ucli.Context, f *fleet.Fleet, store secrets.Store, hosts []fleet
 	return wanted, errors.Join(problems...)
 }
 
-// applyAdditions shows and, without --dry-run, writes.
-func applyAdditions(c *ucli.Context, store secrets.Store, additions []*secrets.Addition) error {
+// applyAdditions shows and, without --dry-run, writes what was encrypted to the
+// wanted readers.
+func applyAdditions(c *ucli.Context, store secrets.Store, wanted []secrets.Wanted, additions []*secrets.Addition) error {
+	store.Check = sameReaders(c, wanted)
 	// A value that was cut short by Ctrl-C looks like any other.
 	if err := c.Context.Err(); err != nil {
 		return err

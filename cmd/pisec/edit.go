@@ -217,12 +217,29 @@ func (e *editing) write(value []byte) error {
 
 // replace encrypts a value anew and writes it.
 func (e *editing) replace(value []byte) error {
-	a, err := e.store.Plan(e.host.Name, e.name, value, e.readers, true, time.Now())
+	readers, err := e.readersNow()
+	if err != nil {
+		return err
+	}
+	a, err := e.store.Plan(e.host.Name, e.name, value, readers, true, time.Now())
 	if err != nil {
 		return err
 	}
 	a.Replacing(e.base.Label.Version)
-	return applyAdditions(e.c, e.store, []*secrets.Addition{a})
+	return applyAdditions(e.c, e.store, []secrets.Wanted{{Host: e.host.Name, Readers: readers}}, []*secrets.Addition{a})
+}
+
+// readersNow are the readers after the editor was open for however long.
+func (e *editing) readersNow() ([]secrets.Reader, error) {
+	f, err := cli.LoadFleet(e.c)
+	if err != nil {
+		return nil, err
+	}
+	host, err := f.Host(e.host.Name)
+	if err != nil {
+		return nil, err
+	}
+	return readersOf(e.c, f, host)
 }
 
 // again asks whether to open the editor once more. Without a terminal, or a yes,

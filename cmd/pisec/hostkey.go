@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	ucli "github.com/urfave/cli/v2"
@@ -40,7 +41,7 @@ Examples:
 }
 
 func hostKey(c *ucli.Context) error {
-	_, host, err := cli.LoadHost(c, 1, 1)
+	f, host, err := cli.LoadHost(c, 1, 1)
 	if err != nil {
 		return err
 	}
@@ -54,6 +55,7 @@ func hostKey(c *ucli.Context) error {
 		fmt.Fprintln(c.App.Writer, "the key is pinned already")
 		return nil
 	}
+	warnOfOwner(c, f, host, key)
 	if c.Bool("dry-run") {
 		return nil
 	}
@@ -69,6 +71,18 @@ func hostKey(c *ucli.Context) error {
 	fmt.Fprintf(c.App.Writer, "wrote %s/%s\n", host.Dir(), fleet.KeyFile)
 	fmt.Fprintf(c.App.ErrWriter, "next: pisec rekey %s\n", host.Name)
 	return nil
+}
+
+// warnOfOwner says whose key it is already: a card that was copied has the key of
+// the other machine, and can read its secrets.
+func warnOfOwner(c *ucli.Context, f *fleet.Fleet, host fleet.Host, key ssh.PublicKey) {
+	line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
+	for _, r := range allReaders(c, f) {
+		if r.Text == line && !strings.HasPrefix(r.Source, host.Dir()+"/") {
+			fmt.Fprintf(c.App.ErrWriter, "warning: this is the key of %s, too: who has it can read the secrets of both\n", r.Source)
+			return
+		}
+	}
 }
 
 // pinnedKey is the fingerprint of the key in the repository, or why there is none.

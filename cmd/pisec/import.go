@@ -59,11 +59,11 @@ func importFile(c *ucli.Context) error {
 		return err
 	}
 	store := secrets.Store{Root: f.Root}
-	additions, err := planImport(c, f, store, hosts, variables)
+	wanted, additions, err := planImport(c, f, store, hosts, variables)
 	if err != nil {
 		return err
 	}
-	if err := applyAdditions(c, store, additions); err != nil {
+	if err := applyAdditions(c, store, wanted, additions); err != nil {
 		return err
 	}
 	warnOfFile(c)
@@ -72,22 +72,21 @@ func importFile(c *ucli.Context) error {
 
 // planImport encrypts every variable for every host. The error names all that
 // keep them from being written.
-func planImport(c *ucli.Context, f *fleet.Fleet, store secrets.Store, hosts []fleet.Host, variables []envfile.Variable) ([]*secrets.Addition, error) {
-	var additions []*secrets.Addition
+func planImport(c *ucli.Context, f *fleet.Fleet, store secrets.Store, hosts []fleet.Host, variables []envfile.Variable) (readers []secrets.Wanted, additions []*secrets.Addition, err error) {
 	var problems []error
 	for _, v := range variables {
 		wanted, err := addable(c, f, store, hosts, v.Name)
 		if err == nil {
 			var planned []*secrets.Addition
 			planned, err = planVariable(c, store, wanted, v)
-			additions = append(additions, planned...)
+			readers, additions = wanted, append(additions, planned...)
 			if err != nil {
 				err = fmt.Errorf("%s:%d: %s: %w", sourceName(c), v.Line, v.Name, err)
 			}
 		}
 		problems = append(problems, err)
 	}
-	return additions, errors.Join(problems...)
+	return readers, additions, errors.Join(problems...)
 }
 
 func planVariable(c *ucli.Context, store secrets.Store, wanted []secrets.Wanted, v envfile.Variable) ([]*secrets.Addition, error) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -30,7 +31,7 @@ func changeOperators(c *ucli.Context, f *fleet.Fleet, change operatorChange) err
 	if _, err := change.edit(); err != nil { // before anybody is asked
 		return err
 	}
-	plan, err := planOperators(c, f, store, change.wanted)
+	plan, wanted, err := planOperators(c, f, store, change.wanted)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func changeOperators(c *ucli.Context, f *fleet.Fleet, change operatorChange) err
 	if err := cli.Agree(c, fmt.Sprintf("Change fleet.toml and rekey %s?", cli.Count(len(plan.Changes), "file"))); err != nil {
 		return err
 	}
-	if err := applyOperators(c, f, store, plan, change); err != nil {
+	if err := applyOperators(c, f, store, plan, wanted, change); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "wrote %s, rekeyed %s\n", fleet.Marker, cli.Count(len(plan.Changes), "file"))
@@ -52,22 +53,20 @@ func changeOperators(c *ucli.Context, f *fleet.Fleet, change operatorChange) err
 }
 
 // planOperators is the rekey that makes all secrets follow a list of operators.
-func planOperators(c *ucli.Context, f *fleet.Fleet, store secrets.Store, operators []string) (*secrets.Rekey, error) {
+func planOperators(c *ucli.Context, f *fleet.Fleet, store secrets.Store, operators []string) (*secrets.Rekey, []secrets.Wanted, error) {
 	changed := *f
 	changed.Operators = operators
 	wanted, err := wantedReaders(c, &changed, changed.Hosts)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return store.PlanRekey(wanted, false)
+	plan, err := store.PlanRekey(wanted, false)
+	return plan, wanted, err
 }
 
-func applyOperators(c *ucli.Context, f *fleet.Fleet, store secrets.Store, plan *secrets.Rekey, change operatorChange) error {
-	text, err := change.edit() // anew: somebody may have edited the file meanwhile
-	if err != nil {
-		return err
-	}
-	plan.Also(fleet.Marker, text)
+func applyOperators(c *ucli.Context, f *fleet.Fleet, store secrets.Store, plan *secrets.Rekey, wanted []secrets.Wanted, change operatorChange) error {
+	plan.Also(fleet.Marker, change.edit) // anew: somebody may have edited the file meanwhile
+	store.Check = func() error { return stillApplies(c, f, wanted, change) }
 	if len(plan.Changes) == 0 {
 		return store.ApplyRekey(plan)
 	}
@@ -79,4 +78,18 @@ func applyOperators(c *ucli.Context, f *fleet.Fleet, store secrets.Store, plan *
 		return err
 	}
 	return store.ApplyRekey(plan, identities...)
+}
+
+// stillApplies tells whether the operators are those that the change was made
+// from, and the hosts' keys those that were planned with.
+func stillApplies(c *ucli.Context, f *fleet.Fleet, wanted []secrets.Wanted, change operatorChange) error {
+	now, err := cli.LoadFleet(c)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(now.Operators, f.Operators) {
+		return &secrets.Error{Message: "the operators in fleet.toml have changed meanwhile", Fix: "nothing was written; run this again"}
+	}
+	now.Operators = change.wanted
+	return haveReaders(c, now, wanted)
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
 
+	"pistack/internal/cli"
 	"pistack/internal/fleet"
 	"pistack/internal/plugin"
 	"pistack/secrets"
@@ -24,6 +26,40 @@ func readersOf(c *ucli.Context, f *fleet.Fleet, host fleet.Host) ([]secrets.Read
 	}
 	operators, err := operatorsOf(c, f, f.Operators)
 	return append([]secrets.Reader{first}, operators...), err
+}
+
+// sameReaders tells whether hosts still have the readers that something was
+// encrypted to. Between reading the fleet and writing secrets somebody may have
+// typed a value, or a passphrase, and somebody else removed an operator.
+func sameReaders(c *ucli.Context, wanted []secrets.Wanted) func() error {
+	return func() error {
+		f, err := cli.LoadFleet(c)
+		if err != nil {
+			return err
+		}
+		return haveReaders(c, f, wanted)
+	}
+}
+
+// haveReaders compares the readers of now with the wanted ones.
+func haveReaders(c *ucli.Context, f *fleet.Fleet, wanted []secrets.Wanted) error {
+	for _, w := range wanted {
+		h, err := f.Host(w.Host)
+		if err != nil {
+			return err
+		}
+		now, err := readersOf(c, f, h)
+		if err != nil {
+			return err
+		}
+		if !slices.EqualFunc(now, w.Readers, func(a, b secrets.Reader) bool { return a.Text == b.Text }) {
+			return &secrets.Error{
+				Message: fmt.Sprintf("the readers of %s's secrets have changed meanwhile, by another command or an edit", w.Host),
+				Fix:     "nothing was written; run this again",
+			}
+		}
+	}
+	return nil
 }
 
 // operatorsOf parses the recipients of fleet.toml.

@@ -67,5 +67,5 @@ func rotate(c *ucli.Context) error {
 			return err
 		}
 	}
-	return applyAdditions(c, store, additions)
+	return applyAdditions(c, store, []secrets.Wanted{{Host: host.Name, Readers: readers}}, additions)
 }

@@ -61,6 +61,7 @@ func verify(c *ucli.Context) error {
 		v.host(c, f, tree, h)
 	}
 	v.Findings = append(v.Findings, secrets.Collisions(allReaders(c, f))...)
+	v.Findings = append(v.Findings, secrets.Store{Root: f.Root}.CutShort()...)
 	if err := v.print(c); err != nil {
 		return err
 	}
@@ -82,6 +83,7 @@ func (v *verification) host(c *ucli.Context, f *fleet.Fleet, tree *usage.Tree, h
 	expected := secrets.Expected{Host: h.Name, Readers: readers, Uses: uses.By, Missing: uses.Missing}
 	v.Checked += len(entries)
 	v.Findings = append(v.Findings, secrets.Verify(expected, entries, problems)...)
+	v.Findings = append(v.Findings, store.Damaged(entries)...)
 }
 
 func hostFinding(h fleet.Host, err error) secrets.Finding {
