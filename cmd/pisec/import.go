@@ -113,7 +113,7 @@ func readVariables(c *ucli.Context) ([]envfile.Variable, error) {
 	}
 	all, err := envfile.Parse(data)
 	if err != nil {
-		return nil, inFile(sourceName(c), err)
+		return nil, inLine(sourceName(c), err)
 	}
 	return chosen(c, all)
 }
@@ -122,15 +122,21 @@ func readVariables(c *ucli.Context) ([]envfile.Variable, error) {
 func chosen(c *ucli.Context, all []envfile.Variable) ([]envfile.Variable, error) {
 	names := c.Args().Slice()[2:]
 	var kept []envfile.Variable
+	var problems []error
 	for _, v := range all {
 		named := slices.Contains(names, v.Name)
 		switch {
 		case len(names) > 0 && !named:
+		case v.Err != nil:
+			problems = append(problems, inLine(sourceName(c), v.Err))
 		case v.Value == "" && !named:
 			fmt.Fprintf(c.App.ErrWriter, "note: %s:%d: %s has no value and is left out\n", sourceName(c), v.Line, v.Name)
 		default:
 			kept = append(kept, v)
 		}
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(kept, func(v envfile.Variable) bool { return v.Name == name }) {
@@ -150,19 +156,7 @@ func sourceName(c *ucli.Context) string {
 	return "standard input"
 }
 
-// inFile says of each problem in which file and line it is.
-func inFile(file string, err error) error {
-	joined, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return inLine(file, err)
-	}
-	var all []error
-	for _, e := range joined.Unwrap() {
-		all = append(all, inLine(file, e))
-	}
-	return errors.Join(all...)
-}
-
+// inLine says of a problem in which file and line it is.
 func inLine(file string, err error) error {
 	var problem *envfile.Error
 	if !errors.As(err, &problem) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,7 +31,11 @@ func readValue(c *ucli.Context, name string, hosts []fleet.Host) ([]byte, error)
 		return generate(c.String("generate"))
 	}
 	if file == "" && term.IsTerminal(os.Stdin) {
-		return term.ReadSecret(c.Context, fmt.Sprintf("Value of %s for %s (not shown): ", name, names(hosts)))
+		value, err := term.ReadLine(c.Context, fmt.Sprintf("Value of %s for %s (not shown): ", name, names(hosts)))
+		if errors.Is(err, term.ErrSeveralLines) {
+			return nil, &secrets.Error{Message: err.Error(), Fix: "nothing was written; a value of several lines comes with --file FILE, or on standard input"}
+		}
+		return value, err
 	}
 	value, err := term.Wait(c.Context, func() ([]byte, error) { return readFrom(file) })
 	if err != nil {

@@ -5,8 +5,8 @@ package envfile
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,11 +17,13 @@ import (
 	"pistack/compose/reference"
 )
 
-// Variable is one assignment. Of several to one name the last counts.
+// Variable is one assignment. Of several to one name the last counts. A name alone
+// has an empty value: what it would be in the environment of somebody.
 type Variable struct {
 	Name  string
 	Value string
-	Line  int // from 1; 0 when it cannot be told
+	Line  int    // from 1; 0 when it cannot be told
+	Err   *Error // why the value cannot be told; nil when it can
 }
 
 // Error is what is wrong with an env file.
@@ -44,13 +46,13 @@ func (e *Error) Hint() string { return e.Fix }
 var (
 	errorLine = regexp.MustCompile(`^line (\d+): `)
 	named     = regexp.MustCompile(`^\s*(?:export\s+)?([^\s=:#]+)\s*(?:[=:]|$)`)
+	alone     = regexp.MustCompile(`(?m)^\s*(?:export\s+)?([^\s=:#]+)\s*$`)
 	mark      = regexp.MustCompile("\x00([^\x00]*)\x00")
 )
 
 const howToQuote = "write $$ for a dollar sign, or put the value in single quotes"
 
-// Parse lists the variables in the order of the file. The error is an *Error,
-// or several joined.
+// Parse lists the variables in the order of the file. The error is an *Error.
 func Parse(data []byte) ([]Variable, error) {
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	if !strings.HasSuffix(text, "\n") {
@@ -66,18 +68,15 @@ func Parse(data []byte) ([]Variable, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Once more with a mark in the place of every reference: the parser knows
-	// which dollar signs are references, and says nothing of those that lead
-	// nowhere.
-	marked, err := parse(text, func(name string) (string, bool) { return "\x00" + name + "\x00", true })
+	// Once more with a mark in the place of every reference that has to lead
+	// somewhere: the parser knows which dollar signs are references, and says
+	// nothing of those that lead nowhere.
+	required := requiredIn(text)
+	marked, err := parse(text, func(name string) (string, bool) { return "\x00" + name + "\x00", required[name] })
 	if err != nil {
 		return nil, err
 	}
-	at := findLines(text)
-	if err := at.dangling(marked, values); err != nil {
-		return nil, err
-	}
-	return at.inOrder(values), nil
+	return findLines(text).inOrder(values, marked), nil
 }
 
 func parse(text string, lookUp dotenv.LookupFn) (map[string]string, error) {
@@ -116,35 +115,40 @@ func findLines(text string) lines {
 	return at
 }
 
-// dangling names the lines that refer to what is not defined above them. Not
-// the name: in PASSWORD=pa$sword it is half of the password.
-func (at lines) dangling(marked, values map[string]string) error {
-	var all []*Error
-	for name, value := range marked {
-		if _, assigned := values[name]; !assigned {
-			all = append(all, &Error{Line: at.last[name], Message: "names a variable and gives no value", Fix: "write NAME=value, or remove the line"})
-			continue
+// requiredIn are the names that a text refers to without saying what stands in
+// for one that is not defined, as ${NAME:-default} does.
+func requiredIn(text string) map[string]bool {
+	required := map[string]bool{}
+	for _, r := range reference.Find(text) {
+		if !r.Optional() {
+			required[r.Name] = true
 		}
-		for _, m := range mark.FindAllStringSubmatch(value, -1) {
-			if defined := at.first[m[1]]; defined == 0 || defined >= at.last[name] {
-				all = append(all, &Error{Line: at.last[name], Message: "refers with $ to a variable that is not defined above", Fix: howToQuote})
-				break
-			}
-		}
+		maps.Copy(required, requiredIn(r.Word))
 	}
-	slices.SortFunc(all, func(a, b *Error) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Message, b.Message)) })
-	var joined []error
-	for _, e := range all {
-		joined = append(joined, e)
+	for _, m := range alone.FindAllStringSubmatch(text, -1) {
+		required[m[1]] = true // so that it is in the result, too
 	}
-	return errors.Join(joined...)
+	return required
 }
 
-func (at lines) inOrder(values map[string]string) []Variable {
+func (at lines) inOrder(values, marked map[string]string) []Variable {
 	var all []Variable
-	for name, value := range values {
-		all = append(all, Variable{Name: name, Value: value, Line: at.last[name]})
+	for name, value := range marked {
+		v := Variable{Name: name, Value: values[name], Line: at.last[name]}
+		if _, assigned := values[name]; assigned && at.dangles(name, value) {
+			v.Err = &Error{Line: v.Line, Message: "refers with $ to a variable that is not defined above", Fix: howToQuote}
+		}
+		all = append(all, v)
 	}
 	slices.SortFunc(all, func(a, b Variable) int { return cmp.Or(cmp.Compare(a.Line, b.Line), strings.Compare(a.Name, b.Name)) })
 	return all
+}
+
+// dangles tells whether a value refers to what is not defined above it. Which
+// name that is must not be said: in PASSWORD=pa$sword it is half of the password.
+func (at lines) dangles(name, marked string) bool {
+	return slices.ContainsFunc(mark.FindAllStringSubmatch(marked, -1), func(m []string) bool {
+		defined := at.first[m[1]]
+		return defined == 0 || defined >= at.last[name]
+	})
 }

@@ -2,6 +2,7 @@ package envfile_test
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,14 +22,25 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// problem is the first one: of the file, or of a variable.
+func problem(vars []envfile.Variable, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	for _, v := range vars {
+		if v.Err != nil {
+			return v.Err.Error()
+		}
+	}
+	return ""
+}
+
 func TestRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"A=1\nPASSWORD=pa$canary":      "line 2: refers with $ to a variable that is not defined above",
-		"A=1\nB=${A}${canary:-x}":      "line 2: refers with $ to a variable that is not defined above",
-		"A=1\n\ncanary":                "line 3: names a variable and gives no value",
-		"A=1\n\ncanary\nB=2":           "line 3: names a variable and gives no value",
-		"A=1\nexport canary\nB=2":      "line 2: names a variable and gives no value",
 		"A=$B\nB=1":                    "line 1: refers with $ to a variable that is not defined above",
+		"A=1\nB=${A}${canary:-x}":      "",
+		"A=${B:-$canary}":              "line 1: refers with $ to a variable that is not defined above",
 		"A=1\x00":                      "holds a NUL byte",
 		"A=1\nB C=canary":              "line 2: is not a valid line of an env file",
 		"A=1\nB=\"canary\nx\n":         "line 4: is not a valid line of an env file",
@@ -36,8 +48,18 @@ func TestRefused(t *testing.T) {
 		strings.Repeat("${A}", 100000): "has too many ${…} in one place to interpolate",
 	} {
 		vars, err := envfile.Parse([]byte(text))
-		if err == nil || err.Error() != want {
-			t.Errorf("%.60q: %v %v, want %q", text, vars, err, want)
+		if got := problem(vars, err); got != want {
+			t.Errorf("%.60q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestNamesAlone: a name without a value is listed, with none.
+func TestNamesAlone(t *testing.T) {
+	for _, text := range []string{"A=1\nNAME\nB=2", "A=1\nB=2\n\nexport NAME", "NAME"} {
+		vars, err := envfile.Parse([]byte(text))
+		if err != nil || !slices.ContainsFunc(vars, func(v envfile.Variable) bool { return v.Name == "NAME" && v.Value == "" && v.Err == nil && v.Line > 0 }) {
+			t.Errorf("%q: %+v, %v", text, vars, err)
 		}
 	}
 }
@@ -52,14 +74,14 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		vars, err := envfile.Parse([]byte(text))
-		if err != nil {
-			for _, line := range strings.Split(err.Error(), "\n") {
+		if text := problem(vars, err); text != "" {
+			for _, line := range strings.Split(text, "\n") {
 				_, message, found := strings.Cut(line, ": ")
 				if !found {
 					message = line
 				}
 				switch message {
-				case "refers with $ to a variable that is not defined above", "names a variable and gives no value",
+				case "refers with $ to a variable that is not defined above",
 					"is not a valid line of an env file", "is not a valid env file", "holds a NUL byte", "has too many ${…} in one place to interpolate":
 				default:
 					t.Fatalf("an error of unknown words: %q", line)

@@ -19,8 +19,28 @@ func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 // ErrNoTerminal says that a question could not be asked.
 var ErrNoTerminal = errors.New("there is no terminal to ask at")
 
+// ErrSeveralLines says that more than a line was pasted where one was asked for.
+var ErrSeveralLines = errors.New("more than one line was typed or pasted")
+
+// ReadLine is ReadSecret for what can be pasted: it refuses several lines, of
+// which it would take the first, and the user's shell the others.
+func ReadLine(ctx context.Context, prompt string) ([]byte, error) {
+	return readHidden(ctx, prompt, func(tty *os.File, line []byte) ([]byte, error) {
+		if pending(tty) {
+			clear(line)
+			return nil, ErrSeveralLines
+		}
+		return line, nil
+	})
+}
+
 // ReadSecret asks for a line at the terminal without showing what is typed.
 func ReadSecret(ctx context.Context, prompt string) ([]byte, error) {
+	return readHidden(ctx, prompt, func(_ *os.File, line []byte) ([]byte, error) { return line, nil })
+}
+
+// readHidden reads a line that is not shown, and gives it to accept.
+func readHidden(ctx context.Context, prompt string, accept func(tty *os.File, line []byte) ([]byte, error)) ([]byte, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, ErrNoTerminal
@@ -32,7 +52,13 @@ func ReadSecret(ctx context.Context, prompt string) ([]byte, error) {
 	}
 	fmt.Fprint(tty, prompt)
 	defer fmt.Fprintln(tty)
-	value, err := Wait(ctx, func() ([]byte, error) { return term.ReadPassword(int(tty.Fd())) })
+	value, err := Wait(ctx, func() ([]byte, error) {
+		line, err := term.ReadPassword(int(tty.Fd()))
+		if err != nil {
+			return nil, err
+		}
+		return accept(tty, line)
+	})
 	if ctx.Err() != nil {
 		// The read is still waiting, with echo turned off.
 		return nil, errors.Join(ctx.Err(), term.Restore(int(tty.Fd()), before))
