@@ -1,7 +1,7 @@
 # The NixOS configurations of the fleet: <host> and <host>-sd for every folder of hosts/ that has a
 # host.toml.
 #
-# Of host.toml this reads system, board and roles; the rest is for pistack. Nothing here depends on
+# Of host.toml this reads system, board, roles and open; the rest is for pistack. Nothing here depends on
 # the commit: an unrelated edit must leave every host's closure as it is.
 {
   nixpkgs,
@@ -43,6 +43,7 @@ let
       system = required "system";
       board = moduleOf name "board" "boards" (required "board");
       roles = map (moduleOf name "role" "roles") (toml.roles or [ ]);
+      open = toml.open or [ ];
     };
 
   configure =
@@ -61,6 +62,7 @@ let
           {
             networking.hostName = name;
             nixpkgs.hostPlatform = host.system;
+            pistack.firewall.open = host.open;
           }
         ];
     };

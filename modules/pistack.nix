@@ -6,6 +6,7 @@
   imports = [
     ./pistack/options.nix
     ./pistack/assertions.nix
+    ./pistack/firewall.nix
     ./pistack/secrets.nix
     ./pistack/stacks.nix
     ./pistack/reconcile.nix

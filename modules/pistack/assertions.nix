@@ -4,6 +4,7 @@ let
   cfg = config.pistack;
 
   reservedNames = [
+    "firewall"
     "reconcile"
     "secrets"
     "shutdown"

@@ -7,6 +7,7 @@ let
   programs = {
     "bash/bin/bash" = "/bin/sh";
     "docker/bin/docker" = "/usr/bin/docker";
+    "nftables/bin/nft" = "/usr/sbin/nft";
     "systemd/bin/systemctl" = "/usr/bin/systemctl";
   };
 
@@ -14,6 +15,7 @@ let
   ours = [
     "X-Restart-Triggers-pistack-[a-z0-9_-]+"
     "pisec"
+    "pistack-firewall.nft"
     "pistack-manifest.json"
     "reconcile.sh"
   ];

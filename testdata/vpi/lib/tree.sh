@@ -3,7 +3,7 @@
 
 # here and VPI come from the script that reads this file.
 : "${here:?}" "${VPI:?}"
-tree_packages=systemd-sysv,dbus,openssh-server,iproute2,iptables,ca-certificates,docker.io,docker-cli,docker-compose,nix-bin,age,curl
+tree_packages=systemd-sysv,dbus,openssh-server,iproute2,iptables,nftables,ca-certificates,docker.io,docker-cli,docker-compose,nix-bin,age,curl
 
 # tree_path: named after what it is made of, so that a change of the recipe makes a new one beside one in use.
 tree_path() {

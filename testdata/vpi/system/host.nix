@@ -28,6 +28,15 @@ let
     inherit (settings) system;
   };
 
+  # As modules/pistack/firewall.nix does.
+  firewall = builtins.toFile "pistack-firewall.nft" ''
+    table inet pistack
+    delete table inet pistack
+    table inet pistack {
+    ${import (root + "/modules/pistack/firewall-table.nix") { open = settings.open or [ ]; }}
+    }
+  '';
+
   # bin/pisec is put there by whoever makes the copy of the repository, built for the virtual Pi.
   pisec = builtins.path {
     name = "pisec";
@@ -59,6 +68,7 @@ let
   words = {
     "@pisec@" = "${pisec}";
     "@pistack-manifest.json@" = "${manifest}";
+    "@pistack-firewall.nft@" = "${firewall}";
     "@reconcile.sh@" = "${root + "/modules/pistack/reconcile.sh"}";
   }
   // builtins.listToAttrs (
@@ -68,12 +78,18 @@ let
     }) (builtins.attrNames stacks)
   );
 
+  ownUnits = [
+    "pistack-firewall.service"
+    "pistack-reconcile.service"
+    "pistack-secrets.service"
+  ];
+
   stackOf =
     unit:
     let
       found = builtins.match "pistack-(.+)\\.service" unit;
     in
-    if found == null || unit == "pistack-secrets.service" || unit == "pistack-reconcile.service" then
+    if found == null || builtins.elem unit ownUnits then
       null
     else
       builtins.head found;
