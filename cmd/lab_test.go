@@ -4,6 +4,7 @@ package cmd_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io/fs"
 	"os"
@@ -42,7 +43,7 @@ func newLab(t *testing.T) *lab {
 	work := t.TempDir()
 	l := &lab{work: work, fleet: filepath.Join(work, "fleet"), values: map[string]string{}, script: filepath.Join(repository, "testdata/vpi/vpi")}
 	l.env = append(os.Environ(),
-		"HOME="+work, "TMPDIR="+filepath.Join(work, "tmp"), "XDG_STATE_HOME="+filepath.Join(work, "state"), "VPI_PREFIX=test", "VPI_NET=10.98.0", "VPI="+vpiFolder(),
+		"HOME="+work, "TMPDIR="+filepath.Join(work, "tmp"), "XDG_STATE_HOME="+filepath.Join(work, "state"), "VPI_PREFIX="+cmp.Or(os.Getenv("VPI_PREFIX"), "test"), "VPI_NET="+cmp.Or(os.Getenv("VPI_NET"), "10.98.0"), "VPI="+vpiFolder(),
 		"PATH="+binaries+":"+os.Getenv("PATH")+":"+filepath.Join(repository, "testdata/vpi"),
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
 		"NIX_CONFIG=experimental-features = nix-command flakes\nsandbox = false\nbuild-users-group =\nsubstitute = false\nwarn-dirty = false")
