@@ -66,18 +66,19 @@ func TestRules(t *testing.T) {
 
 		// Open ports.
 		{"open to all", stacks(publish(`"80:80"`)).with(opens()),
-			"a/compose.yaml:5:13: warning: service web publishes port 80/tcp on all addresses, and pi opens nothing [open-port]"},
-		{"open to all, one interface", stacks(publish(`"80:80", "0.0.0.0:81:81", "[::]:82:82"`)).with(opens("tailscale0")), lines(
-			"a/compose.yaml:5:13: warning: service web publishes port 80/tcp on all addresses, and pi opens only tailscale0 [open-port]",
-			"a/compose.yaml:5:22: warning: service web publishes port 81/tcp on all addresses, and pi opens only tailscale0 [open-port]",
-			"a/compose.yaml:5:39: warning: service web publishes port 82/tcp on all addresses, and pi opens only tailscale0 [open-port]")},
+			"a/compose.yaml:5:13: warning: service web publishes port 80/tcp on all addresses, and pi opens no interface: nobody outside reaches it [open-port]"},
+		{"open to all, one interface", stacks(publish(`"80:80", "0.0.0.0:81:81", "[::]:82:82"`)).with(opens("tailscale0")), ""},
+		{"open to all, each way to say it", stacks(publish(`"80:80", "0.0.0.0:81:81", "[::]:82:82"`)).with(opens()), lines(
+			"a/compose.yaml:5:13: warning: service web publishes port 80/tcp on all addresses, and pi opens no interface: nobody outside reaches it [open-port]",
+			"a/compose.yaml:5:22: warning: service web publishes port 81/tcp on all addresses, and pi opens no interface: nobody outside reaches it [open-port]",
+			"a/compose.yaml:5:39: warning: service web publishes port 82/tcp on all addresses, and pi opens no interface: nobody outside reaches it [open-port]")},
 		{"open on an address", stacks(publish(`"10.0.0.1:80:80"`)).with(opens()),
-			"a/compose.yaml:5:13: warning: service web publishes port 80/tcp on 10.0.0.1, and pi opens nothing [open-port]"},
+			"a/compose.yaml:5:13: warning: service web publishes port 80/tcp on 10.0.0.1, and pi opens no interface: nobody outside reaches it [open-port]"},
 		{"open on an address, one interface", stacks(publish(`"10.0.0.1:80:80"`)).with(opens("tailscale0")), ""},
 		{"loopback", stacks(publish(`"127.0.0.1:80:80", "[::1]:81:80", "127.1.2.3:82:80"`)).with(opens()), ""},
 		{"open by Docker's choice", stacks(publish(`"80", "8000-8002:81"`)).with(opens()), lines(
-			"a/compose.yaml:5:13: warning: service web publishes a port of Docker's choice on all addresses, and pi opens nothing [open-port]",
-			"a/compose.yaml:5:19: warning: service web publishes a port of 8000-8002/tcp on all addresses, and pi opens nothing [open-port]")},
+			"a/compose.yaml:5:13: warning: service web publishes a port of Docker's choice on all addresses, and pi opens no interface: nobody outside reaches it [open-port]",
+			"a/compose.yaml:5:19: warning: service web publishes a port of 8000-8002/tcp on all addresses, and pi opens no interface: nobody outside reaches it [open-port]")},
 		{"any", stacks(publish(`"80:80"`)).with(opens("any")), ""},
 
 		// Names.

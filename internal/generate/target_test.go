@@ -26,7 +26,7 @@ func TestTarget(t *testing.T) {
 		{"reserved port", head + "open = [\"any\"]\n[reserved_ports]\n\"53/udp\" = \"dnsmasq\"\n", quiet + "    ports: [\"53:53\", \"53:53/udp\"]\n", nil,
 			"stacks/chat/compose.yaml:7:13: error: service web publishes port 53/udp, and so does dnsmasq, on the host itself [port-clash]"},
 		{"opens nothing", head, quiet + "    ports: [\"80:80\"]\n", nil,
-			"stacks/chat/compose.yaml:7:13: warning: service web publishes port 80/tcp on all addresses, and pi opens nothing [open-port]"},
+			"stacks/chat/compose.yaml:7:13: warning: service web publishes port 80/tcp on all addresses, and pi opens no interface: nobody outside reaches it [open-port]"},
 		{"memory", head + "memory = \"1GiB\"\n", quiet + "    mem_limit: 2g\n", nil,
 			"hosts/pi/host.toml:4:1: warning: the memory limits of 1 services add up to 2 GiB, and pi has 1 GiB [memory-sum]"},
 		{"memory of a board", head + "board = \"rpi-zero2\"\n", quiet + "    mem_limit: 2g\n", nil,

@@ -2,15 +2,17 @@
 { lib, ... }:
 
 {
-  networking.firewall = {
+  # Over IPv6.
+  pistack.firewall = {
     allowedTCPPorts = [
       80
       443
     ];
     # HTTP/3
     allowedUDPPorts = [ 443 ];
-    logRefusedConnections = lib.mkDefault false;
   };
+
+  networking.firewall.logRefusedConnections = lib.mkDefault false;
 
   # Nobody here resolves <host>.local.
   services.avahi.enable = false;

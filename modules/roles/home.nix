@@ -1,6 +1,7 @@
 # Hosts that run the home: a broker that devices talk to, and the panel that people open.
 {
-  networking.firewall.allowedTCPPorts = [
+  # Over IPv6.
+  pistack.firewall.allowedTCPPorts = [
     # MQTT
     1883
     # Home Assistant

@@ -1,7 +1,7 @@
 # Hosts that watch the others.
 {
-  # Grafana
-  networking.firewall.allowedTCPPorts = [ 3001 ];
+  # Grafana, over IPv6.
+  pistack.firewall.allowedTCPPorts = [ 3001 ];
 
   # What the host itself measures, for Prometheus on this host only.
   services.prometheus.exporters.node = {
