@@ -1,11 +1,11 @@
 # The nftables table that decides who reaches the ports that Docker publishes.
 #
-# Docker accepts what it publishes in chains of its own, of iptables or of nftables. A drop is final,
-# whichever table says so, and nobody touches a table that is not his own. So this one serves both back
-# ends, and a restart of Docker or of the NixOS firewall leaves it as it is.
+# Docker accepts what it publishes in chains of its own, of iptables or of nftables. A drop is
+# final, whichever table says so, and nobody touches a table that is not his own. So this one serves
+# both back ends, and a restart of Docker or of the NixOS firewall leaves it as it is.
 #
-# A pure function that needs neither nixpkgs nor its lib, so that a machine without them can load the
-# same table. It returns what stands between the braces of `table inet pistack { … }`.
+# A pure function that needs neither nixpkgs nor its lib, so that a machine without them can load
+# the same table. It returns what stands between the braces of `table inet pistack { … }`.
 #
 #   open     names of the interfaces through which published ports are reached; [ "any" ] for all
 #   bridges  names of bridges that are not Docker's
@@ -28,8 +28,8 @@ let
   ];
 
   forward = [
-    # Answers to what a container asked for. All else is decided anew for every packet, so that closing a
-    # port ends the connections to it.
+    # Answers to what a container asked for. All else is decided anew for every packet, so that
+    # closing a port ends the connections to it.
     "ct direction reply accept"
     "ct state related accept"
   ]

@@ -1,7 +1,7 @@
 # Ports that Docker publishes are reached as `pistack.firewall.open` says, and in no other way.
 #
-# Docker lets in what it publishes before the rules of networking.firewall are asked. An nftables table
-# of our own, firewall-table.nix, drops it first.
+# Docker lets in what it publishes before the rules of networking.firewall are asked. An nftables
+# table of our own, firewall-table.nix, drops it first.
 {
   config,
   lib,
@@ -68,7 +68,9 @@ in
     enable = mkOption {
       type = types.bool;
       default = config.networking.firewall.enable && cfg.stacks != { };
-      defaultText = lib.literalExpression "config.networking.firewall.enable && config.pistack.stacks != { }";
+      defaultText = lib.literalExpression ''
+        config.networking.firewall.enable && config.pistack.stacks != { }
+      '';
       example = false;
       description = ''
         Whether ports that Docker publishes are closed, except on the interfaces of
@@ -113,8 +115,9 @@ in
         };
       })
 
-      # Like a stack's unit it does not remain active: every switch loads the table, as does every start
-      # of Docker, and nothing ever stops it, so that there is no moment without the table.
+      # Like a stack's unit it does not remain active: every switch loads the table, as does every
+      # start of Docker. Nothing stops it, so that there is no moment without the table, not even
+      # during a restart. A system without pistack leaves the table in force until the next boot.
       (lib.mkIf (!config.networking.nftables.enable) {
         systemd.services.pistack-firewall = {
           description = "Close ports that Docker publishes";
