@@ -42,7 +42,8 @@ table ip6 docker-bridges {
 
 // threeNamespaces makes a client, a host and a container inside the virtual Pi,
 // $1 being the bridge of the container's network, loads Docker's rules into the
-// host, then prints what the client and the container reach with each table.
+// host, prints what the client and the container reach with each table, and
+// closes the port while the client has a connection.
 const threeNamespaces = `set -eu
 cd /root
 for n in client host container; do ip netns add $n; ip -n $n link set lo up; done
@@ -76,6 +77,12 @@ for table in closed open; do
   reach client 172.30.0.2; reach client '[fd00:2::2]'
   reach container 192.0.2.2; reach container '[2001:db8::2]'
 done
+ip netns exec client bash -c '
+exec 3<>/dev/tcp/192.0.2.1/8080
+ask() { printf "GET / HTTP/1.1\r\nHost: x\r\n\r\n" >&3; while read -t 2 -r line; do [ "$line" != ok ] || return 0; done <&3; return 1; }
+ask && ask && echo "a connection is answered"
+ip netns exec host nft --file closed.nft
+ask || echo "a connection is cut"'
 `
 
 const closedThenOpen = `closed
@@ -91,7 +98,9 @@ client reaches [2001:db8::1]
 client reaches 172.30.0.2
 client reaches [fd00:2::2]
 container reaches 192.0.2.2
-container reaches [2001:db8::2]`
+container reaches [2001:db8::2]
+a connection is answered
+a connection is cut`
 
 // dockerNftables plays Docker's nftables back end, which the Docker of the
 // virtual Pi does not have, with IPv4 and IPv6.
