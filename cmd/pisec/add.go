@@ -38,7 +38,7 @@ Examples:
 			&ucli.BoolFlag{Name: "trim", Usage: "remove line breaks at the end of the value"},
 			cli.DryRunFlag(),
 		},
-		BashComplete: cli.CompleteHosts(false),
+		BashComplete: cli.CompleteSelectors(false),
 		Action:       add,
 	}
 }

@@ -48,7 +48,7 @@ Examples:
 			&ucli.BoolFlag{Name: "all", Usage: "also commits of other branches and of tags"},
 			cli.JSONFlag(),
 		},
-		BashComplete: cli.CompleteHosts(true),
+		BashComplete: cli.CompleteSelectors(true),
 		Action:       auditHistory,
 	}
 }

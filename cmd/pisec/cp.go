@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 
 	ucli "github.com/urfave/cli/v2"
@@ -93,15 +92,11 @@ func otherHosts(c *ucli.Context, f *fleet.Fleet, from fleet.Host, sameName bool)
 	return hosts, nil
 }
 
-// completeCopy offers hosts, the first one's secrets, and hosts.
+// completeCopy offers hosts, the first one's secrets, and what stands for hosts.
 func completeCopy(c *ucli.Context) {
-	if c.NArg() == 1 {
+	if c.NArg() < 2 {
 		completeSecrets(c)
 		return
 	}
-	if f, err := cli.LoadFleet(c); err == nil {
-		for _, name := range f.HostNames() {
-			fmt.Fprintln(c.App.Writer, name)
-		}
-	}
+	cli.CompleteSelectors(true)(c)
 }

@@ -35,7 +35,7 @@ Examples:
 			cli.DryRunFlag(),
 			cli.YesFlag(),
 		},
-		BashComplete: cli.CompleteHosts(false),
+		BashComplete: cli.CompleteHosts,
 		Action:       hostKey,
 	}
 }

@@ -37,7 +37,7 @@ Examples:
 			&ucli.BoolFlag{Name: "replace", Usage: "give existing secrets the values of the file"},
 			cli.DryRunFlag(),
 		},
-		BashComplete: cli.CompleteHosts(false),
+		BashComplete: cli.CompleteSelectors(false),
 		Action:       importFile,
 	}
 }

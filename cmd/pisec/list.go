@@ -36,7 +36,7 @@ Examples:
 			cli.FleetFlag(),
 			cli.JSONFlag(),
 		},
-		BashComplete: cli.CompleteHosts(true),
+		BashComplete: cli.CompleteSelectors(true),
 		Action:       list,
 	}
 }

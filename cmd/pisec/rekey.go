@@ -39,7 +39,7 @@ Examples:
 			cli.DryRunFlag(),
 			cli.YesFlag(),
 		},
-		BashComplete: cli.CompleteHosts(true),
+		BashComplete: cli.CompleteSelectors(true),
 		Action:       rekey,
 	}
 }

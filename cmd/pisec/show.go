@@ -62,7 +62,7 @@ func completeSecrets(c *ucli.Context) {
 	}
 	switch c.NArg() {
 	case 0:
-		cli.CompleteHosts(false)(c)
+		cli.CompleteHosts(c)
 	default:
 		entries, _ := secrets.Store{Root: f.Root}.List(c.Args().First())
 		for _, e := range entries {

@@ -30,7 +30,7 @@ Examples:
 			cli.FleetFlag(),
 			cli.JSONFlag(),
 		},
-		BashComplete: cli.CompleteHosts(true),
+		BashComplete: cli.CompleteSelectors(true),
 		Action:       verify,
 	}
 }

@@ -38,7 +38,7 @@ Examples:
 			&ucli.StringFlag{Name: "fail-on", Value: "error", Usage: "exit with 3 for findings of this `SEVERITY` or graver: warning or error"},
 			&ucli.StringFlag{Name: "explain", Usage: "explain the findings of `CODE` and stop; all for every code, list for a line each"},
 		},
-		BashComplete: cli.CompleteHosts(true),
+		BashComplete: cli.CompleteSelectors(true),
 		Action:       check,
 	}
 }

@@ -38,7 +38,7 @@ Examples:
 			&ucli.BoolFlag{Name: "explain", Usage: "like --dry-run, and print the commands so that you could run them by hand"},
 			&ucli.PathFlag{Name: "identity-file", Aliases: []string{"i"}, EnvVars: []string{"PISTACK_SSH_IDENTITY"}, Usage: "ssh with the private key in `FILE`"},
 		},
-		BashComplete: cli.CompleteHosts(false),
+		BashComplete: cli.CompleteHosts,
 		Action:       deployHost,
 	}
 }

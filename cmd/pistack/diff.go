@@ -42,7 +42,7 @@ Examples:
 			&ucli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT` is text, markdown or json (schema 1)"},
 			&ucli.BoolFlag{Name: "exit-code", Usage: "exit with 3 when something differs"},
 		},
-		BashComplete: cli.CompleteHosts(true),
+		BashComplete: cli.CompleteSelectors(true),
 		Action:       diff,
 	}
 }

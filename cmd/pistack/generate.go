@@ -28,7 +28,7 @@ Examples:
 			cli.DryRunFlag(),
 			cli.JSONFlag(),
 		},
-		BashComplete: cli.CompleteHosts(true),
+		BashComplete: cli.CompleteSelectors(true),
 		Action:       generateFiles,
 	}
 }

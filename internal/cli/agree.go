@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -26,7 +27,7 @@ func Agree(c *cli.Context, question string) error {
 	}
 	yes, err := term.Confirm(c.Context, question)
 	if errors.Is(err, term.ErrNoTerminal) {
-		return Usage("%s asks before it changes anything, and there is no terminal: say --yes", c.Command.Name)
+		return Usage("%s asks before it changes anything, and there is no terminal: say --yes", strings.TrimPrefix(c.Command.HelpName, c.App.Name+" "))
 	}
 	if err == nil && !yes {
 		err = errors.New("nothing was changed")

@@ -123,7 +123,7 @@ func subcommandNeeded(c *cli.Context) error {
 			names = append(names, sub.Name)
 		}
 	}
-	return Usage("usage: %s %s %s", c.App.Name, c.Command.Name, strings.Join(names, "|"))
+	return Usage("usage: %s %s", c.Command.HelpName, strings.Join(names, "|"))
 }
 
 // version is that of the module or, built in a checkout, the revision.
@@ -136,11 +136,7 @@ func version() string {
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {
-	name := c.App.Name
-	if c.Command != nil && c.Command.Name != "" && c.Command.Name != name {
-		name += " " + c.Command.Name
-	}
-	return Usage("%w; see: %s --help", err, name)
+	return Usage("%w; see: %s --help", err, c.Command.HelpName)
 }
 
 // Arguments checks the number of arguments; most < 0 means any number.
@@ -149,7 +145,7 @@ func Arguments(c *cli.Context, least, most int) error {
 	if n >= least && (most < 0 || n <= most) {
 		return nil
 	}
-	return Usage("usage: %s %s %s", c.App.Name, c.Command.Name, c.Command.ArgsUsage)
+	return Usage("usage: %s", strings.TrimSpace(c.Command.HelpName+" "+c.Command.ArgsUsage))
 }
 
 // hinted is implemented by errors that know what to do next.

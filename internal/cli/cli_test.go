@@ -67,6 +67,11 @@ func commands() []*ucli.Command {
 			<-c.Context.Done()
 			return errors.Join(err, errors.New("half done"))
 		}},
+		{Name: "group", Subcommands: []*ucli.Command{
+			{Name: "in", ArgsUsage: "WORD", Action: func(c *ucli.Context) error { return cli.Arguments(c, 1, 1) }},
+			{Name: "asks", Action: func(c *ucli.Context) error { return cli.Agree(c, "Sure?") }},
+		}},
+		{Name: "pick", BashComplete: func(c *ucli.Context) { fmt.Fprint(c.App.Writer, "box\n@ai\n@arm\n") }, Action: func(*ucli.Context) error { return nil }},
 		fails("canceled", fmt.Errorf("x: %w", context.Canceled)),
 	}
 }
@@ -99,6 +104,19 @@ func TestMainFunction(t *testing.T) {
 		{"interrupt", 130, "", "app: interrupted\n"},
 		{"interrupt-fail", 130, "", "app: half done\n"},
 		{"canceled", 1, "", "app: x: context canceled\n"},
+		{"group in", 2, "", "app: usage: app group in WORD\n"},
+		{"group in --nope", 2, "", "app: flag provided but not defined: -nope; see: app group in --help\n"},
+		{"group", 2, "", "app: usage: app group in|asks\n"},
+		{"group asks", 2, "", "app: group asks asks before it changes anything, and there is no terminal: say --yes\n"},
+		{"group in --help", 0, "NAME:\n   app group in\n…", ""},
+		{"help group in", 0, "NAME:\n   app group in\n…", ""},
+		{"group help in", 0, "NAME:\n   app group in\n…", ""},
+		{"help group", 0, "NAME:\n   app group\n…", ""},
+		{"help", 0, "NAME:\n   app - test\n…", ""},
+		{"help help", 0, "NAME:\n   app - test\n…", ""},
+		{"help nope", 2, "", "app: no command \"nope\"; see: app --help\n"},
+		{"help group nope", 2, "", "app: usage: app group in|asks\n"},
+		{"completion --generate-bash-completion", 0, "bash\nzsh\nfish\n", ""},
 		{"completion", 2, "", "app: usage: app completion bash|zsh|fish\n"},
 		{"completion csh", 2, "", "app: no completion for \"csh\": bash, zsh and fish are known\n"},
 		{"completion bash", 0, "_app() {\n…", ""},
@@ -149,6 +167,26 @@ func TestCompletionScripts(t *testing.T) {
 				t.Errorf("%v\n%s", err, out)
 			}
 		})
+	}
+}
+
+// TestBashCompletesAfterAt: bash cuts "@ai" into two words, and replaces both.
+func TestBashCompletesAfterAt(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("bash not on PATH")
+	}
+	for _, c := range []struct{ typed, want string }{
+		{"''", "box @ai @arm"}, {"b", "box"}, {"x", ""},
+		{"@", "@ai @arm"}, {"@ a", "@ai @arm"}, {"@ ar", "@arm"}, {"@ b", ""}, {"@ ai b", "box"},
+	} {
+		script := `source <("$0" completion bash); COMP_WORDS=("$0" pick ` + c.typed + `); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _app; echo "${COMPREPLY[*]}"`
+		cmd := exec.Command(bash, "--norc", "-c", script, os.Args[0])
+		cmd.Env = append(os.Environ(), childVariable+"=1", "GORACE=atexit_sleep_ms=0")
+		out, err := cmd.CombinedOutput()
+		if got := strings.TrimSuffix(string(out), "\n"); err != nil || got != c.want {
+			t.Errorf("%s: %q, want %q (%v)", c.typed, got, c.want, err)
+		}
 	}
 }
 

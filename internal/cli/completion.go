@@ -9,9 +9,15 @@ import (
 // The scripts ask the command itself, with what has been typed so far, and so
 // offer real commands, hosts and secrets.
 const bashScript = `_%[1]s() {
-  local words
-  words=$("${COMP_WORDS[@]:0:COMP_CWORD}" --generate-bash-completion 2>/dev/null | cut -d: -f1)
-  COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
+  local words lead= at=$COMP_CWORD word=${COMP_WORDS[COMP_CWORD]}
+  # "@" is a word of its own here, and bash replaces it with what follows it.
+  if [[ $word == @ ]]; then
+    lead=@ word=
+  elif ((at > 1)) && [[ ${COMP_WORDS[at - 1]} == @ ]]; then
+    lead=@ at=$((at - 1))
+  fi
+  words=$("${COMP_WORDS[@]:0:at}" --generate-bash-completion 2>/dev/null | cut -d: -f1)
+  COMPREPLY=($(compgen -W "$words" -- "$lead$word"))
 }
 complete -o bashdefault -o default -F _%[1]s %[1]s
 `
@@ -34,6 +40,11 @@ func completionCommand(name string) *cli.Command {
 		Usage:       "print a script that completes commands, hosts and secrets",
 		ArgsUsage:   "bash|zsh|fish",
 		Description: fmt.Sprintf("Examples:\n  source <(%[1]s completion bash)\n  %[1]s completion fish > ~/.config/fish/completions/%[1]s.fish", name),
+		BashComplete: func(c *cli.Context) {
+			if c.NArg() == 0 {
+				fmt.Fprintln(c.App.Writer, "bash\nzsh\nfish")
+			}
+		},
 		Action: func(c *cli.Context) error {
 			if err := Arguments(c, 1, 1); err != nil {
 				return err

@@ -48,17 +48,22 @@ func LoadHost(c *cli.Context, least, most int) (*fleet.Fleet, fleet.Host, error)
 	return f, host, err
 }
 
-// CompleteHosts offers the names of hosts for the first argument, and further
-// ones when many is set.
-func CompleteHosts(many bool) cli.BashCompleteFunc {
-	return func(c *cli.Context) {
-		f, err := LoadFleet(c)
-		if err != nil || f == nil || (c.NArg() > 0 && !many) {
-			return
-		}
-		for _, name := range f.HostNames() {
-			fmt.Fprintln(c.App.Writer, name)
-		}
+// CompleteHosts offers the names of hosts for the first argument.
+func CompleteHosts(c *cli.Context) { complete(c, false, (*fleet.Fleet).HostNames) }
+
+// CompleteSelectors offers what stands for hosts for the first argument, and for
+// further ones when many is set.
+func CompleteSelectors(many bool) cli.BashCompleteFunc {
+	return func(c *cli.Context) { complete(c, many, (*fleet.Fleet).Selectors) }
+}
+
+func complete(c *cli.Context, many bool, words func(*fleet.Fleet) []string) {
+	f, err := LoadFleet(c)
+	if err != nil || c.NArg() > 0 && !many {
+		return
+	}
+	for _, word := range words(f) {
+		fmt.Fprintln(c.App.Writer, word)
 	}
 }
 

@@ -35,6 +35,11 @@ func permuteLevel(flags []cli.Flag, commands []*cli.Command, args []string) []st
 	if at >= len(args) {
 		return args
 	}
+	if topic := args[at+1:]; args[at] == "help" && len(topic) > 0 {
+		// urfave/cli knows only the first word of a topic, and a status of its own
+		// for one that is none.
+		return permuteLevel(flags, commands, slices.Concat(args[:at], topic, []string{"--help"}))
+	}
 	i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(args[at]) })
 	if i < 0 {
 		return args

@@ -226,6 +226,9 @@ func TestSelect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got := strings.Join(f.Selectors(), " "); got != "rpi-box-01 rpi-box-02 vps-01 @ai @lab @web" {
+		t.Errorf("selectors are %s", got)
+	}
 	for _, c := range []struct {
 		name      string
 		selectors []string

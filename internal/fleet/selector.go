@@ -52,6 +52,19 @@ func (f *Fleet) match(selector string) ([]Host, error) {
 	}
 }
 
+// Selectors lists what can be typed to mean hosts: their names, then every @tag
+// and @role.
+func (f *Fleet) Selectors() []string {
+	var words []string
+	for _, h := range f.Hosts {
+		for _, word := range slices.Concat(h.Tags, h.Roles) {
+			words = append(words, "@"+word)
+		}
+	}
+	slices.Sort(words)
+	return append(f.HostNames(), slices.Compact(words)...)
+}
+
 func (h Host) matches(selector string) bool {
 	if len(selector) > 1 && selector[0] == '@' {
 		return slices.Contains(h.Tags, selector[1:]) || slices.Contains(h.Roles, selector[1:])
