@@ -78,9 +78,10 @@ func (c Command) Prepare(folder, file string, extra []string) (command run.Comma
 	if program, err = filepath.Abs(program); err != nil {
 		return run.Command{}, false, err
 	}
-	options, known, err := optionsOf(nameOf(program, filepath.EvalSymlinks), folder)
-	if err != nil {
-		return run.Command{}, known, err
+	options, known, refused := optionsOf(nameOf(program, filepath.EvalSymlinks), folder)
+	if refused != nil {
+		refused.Fix = fmt.Sprintf("edit with another program: %s=vim pisec edit …, or nano, emacs, micro, hx", c.variable())
+		return run.Command{}, known, refused
 	}
 	argv := append([]string{program}, c.Words[1:]...)
 	argv = append(append(append(argv, options...), extra...), filepath.Join(folder, file))
@@ -94,9 +95,17 @@ func (c Command) Prepare(folder, file string, extra []string) (command run.Comma
 	}, known, nil
 }
 
+// variable is the one that names the editor: another would not be heeded.
+func (c Command) variable() string {
+	if c.Source == "" {
+		return "EDITOR"
+	}
+	return c.Source
+}
+
 func (c Command) missing() error {
 	if c.Source == "" {
 		return &Refusal{Message: "there is no editor: neither VISUAL nor EDITOR is set, and vi is not on PATH", Fix: "name one: EDITOR=nano pisec edit …"}
 	}
-	return &Refusal{Message: fmt.Sprintf("%s names %s, which is not on PATH", c.Source, c.Words[0]), Fix: "name another: EDITOR=nano pisec edit …"}
+	return &Refusal{Message: fmt.Sprintf("%s names %s, which is not on PATH", c.Source, c.Words[0]), Fix: fmt.Sprintf("name another: %s=nano pisec edit …", c.Source)}
 }

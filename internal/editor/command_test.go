@@ -86,7 +86,9 @@ func TestOptions(t *testing.T) {
 		t.Run(c.program, func(t *testing.T) {
 			got, known, err := optionsOf(c.program, "/dev/shm/x")
 			if c.refuse != "" {
-				assertRefused(t, err, c.refuse)
+				if err == nil || !strings.Contains(err.Message, c.refuse) {
+					t.Errorf("error %v, want one with %q", err, c.refuse)
+				}
 				return
 			}
 			if err != nil || known != c.known || !slices.Equal(got, c.want) {
@@ -146,6 +148,15 @@ func TestPrepare(t *testing.T) {
 	}
 	_, _, err = Command{Words: []string{"subl", "-w"}}.Prepare("/dev/shm/x", "KEY", nil)
 	assertRefused(t, err, "subl keeps unsaved text")
+	for _, source := range []string{"VISUAL", "EDITOR"} {
+		for _, word := range []string{"subl", "nothing"} {
+			var refused *Refusal
+			_, _, err = Command{Words: []string{word}, Source: source}.Prepare("/dev/shm/x", "KEY", nil)
+			if !errors.As(err, &refused) || !strings.Contains(refused.Fix, ": "+source+"=") {
+				t.Errorf("%s=%s: %v, hint %+v does not name the variable that counts", source, word, err, refused)
+			}
+		}
+	}
 	_, _, err = Command{Words: []string{"nothing"}, Source: "VISUAL"}.Prepare("/dev/shm/x", "KEY", nil)
 	assertRefused(t, err, "VISUAL names nothing, which is not on PATH")
 	_, _, err = Command{Words: []string{"vi"}}.Prepare("/dev/shm/x", "KEY", nil)

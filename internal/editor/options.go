@@ -19,7 +19,7 @@ const emacsSettings = `(progn (setq make-backup-files nil auto-save-default nil 
 // optionsOf gives the arguments that keep a program from leaving copies. The
 // folder is one in memory that it may use. Programs that cannot be kept from it
 // are refused; of others nothing is known.
-func optionsOf(program, folder string) (options []string, known bool, err error) {
+func optionsOf(program, folder string) (options []string, known bool, refused *Refusal) {
 	switch kind, _, _ := strings.Cut(program, "."); kind {
 	case "vim", "vi", "vimx", "nvim":
 		// No swap file, no history, and no bytes changed on the way (-b).
@@ -48,8 +48,9 @@ func optionsOf(program, folder string) (options []string, known bool, err error)
 	return nil, false, nil
 }
 
-func refuse(program, why string) error {
-	return &Refusal{Message: fmt.Sprintf("%s %s", program, why), Fix: "edit with another program: EDITOR=vim pisec edit …, or nano, emacs, micro, hx"}
+// refuse makes an error without a hint: Prepare knows which variable counts.
+func refuse(program, why string) *Refusal {
+	return &Refusal{Message: fmt.Sprintf("%s %s", program, why)}
 }
 
 // nameOf is the name that says what a program is: its own, or for names that any
