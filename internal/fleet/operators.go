@@ -31,6 +31,9 @@ func (f *Fleet) edited(want []string, edit func(array) string) ([]byte, error) {
 	if err != nil {
 		return nil, &Problem{File: Marker, Message: "cannot be read: " + reason(err)}
 	}
+	if !slices.Equal(OperatorsIn(data), f.Operators) {
+		return nil, &Problem{File: Marker, Message: "the list of operators was changed meanwhile", Fix: "run this again"}
+	}
 	old := string(data)
 	list, err := findArray(old, "operators")
 	if err != nil {

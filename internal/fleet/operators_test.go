@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,6 +55,26 @@ func TestOperatorsOfAnotherForm(t *testing.T) {
 		f := &fleet.Fleet{Root: root, Operators: []string{"a"}}
 		if got, err := f.WithOperator("new"); err == nil || !strings.Contains(err.Error(), "fleet.toml: ") {
 			t.Errorf("%q became %q (%v)", text, got, err)
+		}
+	}
+}
+
+// TestOperatorsChangedMeanwhile: another command added or removed one since the
+// fleet was read.
+func TestOperatorsChangedMeanwhile(t *testing.T) {
+	root := t.TempDir()
+	for _, text := range []string{`operators = ["a", "b", "c"]`, `operators = ["b"]`, `operators = ["a"]`} {
+		if err := os.WriteFile(filepath.Join(root, "fleet.toml"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f := &fleet.Fleet{Root: root, Operators: []string{"a", "b"}}
+		_, add := f.WithOperator("new")
+		_, remove := f.WithoutOperator(1)
+		for _, err := range []error{add, remove} {
+			var p *fleet.Problem
+			if !errors.As(err, &p) || p.Error() != "fleet.toml: the list of operators was changed meanwhile" || p.Fix != "run this again" {
+				t.Errorf("%s: %v", text, err)
+			}
 		}
 	}
 }
