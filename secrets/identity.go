@@ -3,6 +3,7 @@ package secrets
 import (
 	"bufio"
 	"bytes"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func encryptedIdentities(file string, data []byte, ask Passphrase, plugins Plugi
 	}
 	passphrase, err := ask(file)
 	if err != nil {
-		return nil, wrong("is encrypted", err)
+		return nil, notAsked(file, err)
 	}
 	defer clear(passphrase)
 	scrypt, err := age.NewScryptIdentity(string(passphrase))
@@ -181,13 +182,26 @@ type lockedIdentity struct {
 	mu     sync.Mutex // age's own type unlocks itself at first use
 	key    *agessh.EncryptedSSHIdentity
 	file   string
+	asked  error // of asking for the passphrase: age keeps only its text
 	failed error
 }
 
 func newLocked(file string, key ssh.PublicKey, pem []byte, ask Passphrase) (age.Identity, error) {
 	pem = bytes.Clone(pem) // kept until the key is needed; it is encrypted
-	id, err := agessh.NewEncryptedSSHIdentity(key, pem, func() ([]byte, error) { return ask(file) })
-	return &lockedIdentity{key: id, file: file}, err
+	locked := &lockedIdentity{file: file}
+	var err error
+	locked.key, err = agessh.NewEncryptedSSHIdentity(key, pem, func() (passphrase []byte, err error) {
+		passphrase, locked.asked = ask(file)
+		return passphrase, locked.asked
+	})
+	return locked, err
+}
+
+// notAsked is that nobody gave the passphrase of a key file. It keeps the reason,
+// so that Ctrl-C is told from the rest.
+func notAsked(file string, err error) error {
+	return &Error{Message: fmt.Sprintf("identity %s: has a passphrase", file), Err: err,
+		Fix: "run this at a terminal, or name a key without a passphrase with --identity FILE"}
 }
 
 // Unwrap says of a key that could not be unlocked that it is the key's fault,
@@ -200,10 +214,21 @@ func (l *lockedIdentity) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	}
 	key, err := l.key.Unwrap(stanzas)
 	if err != nil && !errors.Is(err, age.ErrIncorrectIdentity) {
-		l.failed = &Error{Message: "identity " + l.file, Err: err, Fix: "the passphrase is that of the key file; ssh-keygen -y -f FILE asks for it, too"}
+		l.failed = l.explain(err)
 		return nil, l.failed
 	}
 	return key, err
+}
+
+func (l *lockedIdentity) explain(err error) error {
+	if l.asked != nil {
+		return notAsked(l.file, l.asked)
+	}
+	// age keeps only the text of x509's error.
+	if strings.HasSuffix(err.Error(), x509.IncorrectPasswordError.Error()) {
+		err = errors.New("the passphrase is wrong")
+	}
+	return &Error{Message: "identity " + l.file, Err: err, Fix: "the passphrase is that of the key file; ssh-keygen -y -f FILE asks for it, too"}
 }
 
 // shareable tells whether an identity may be used by several at once: those of age

@@ -2,6 +2,7 @@ package secrets_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -83,14 +84,18 @@ func TestLockedIdentity(t *testing.T) {
 		err        error
 		want       string
 	}{
-		{"wrong", "battery staple", nil, "x509: decryption password incorrect"},
-		{"no terminal", "", errors.New("there is no terminal to ask at"), "there is no terminal to ask at"},
+		{"wrong", "battery staple", nil, "the passphrase is wrong"},
+		{"no terminal", "", errors.New("there is no terminal to ask at"), "has a passphrase: there is no terminal to ask at"},
+		{"interrupted", "", context.Canceled, "context canceled"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := s.Show(host, "MINE", load(answer(c.text, c.err))...)
 			var refused *secrets.Error
 			if !errors.As(err, &refused) || !strings.Contains(err.Error(), "identity "+locked.file+": ") || !strings.HasSuffix(err.Error(), c.want) || refused.Hint() == "" {
 				t.Errorf("error %v, want one of the identity that ends in %q", err, c.want)
+			}
+			if c.err != nil && (!errors.Is(err, c.err) || !strings.Contains(refused.Hint(), "--identity")) {
+				t.Errorf("%v does not keep %v, or its hint %q does not say what to do", err, c.err, refused.Hint())
 			}
 			if strings.Contains(err.Error(), "battery") {
 				t.Errorf("%v shows the passphrase", err)
@@ -214,7 +219,7 @@ func TestEncryptedIdentity(t *testing.T) {
 		{"binary", binary, "correct horse", nil, ""},
 		{"wrong passphrase", armored, "battery staple", nil, "the passphrase is wrong"},
 		{"empty passphrase", armored, "", nil, "the passphrase is empty"},
-		{"no terminal", armored, "", errors.New("no terminal"), "is encrypted: no terminal"},
+		{"no terminal", armored, "", errors.New("no terminal"), "has a passphrase: no terminal"},
 		{"truncated", binary[:len(binary)-1], "correct horse", nil, "is damaged or truncated"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -231,6 +236,9 @@ func TestEncryptedIdentity(t *testing.T) {
 					t.Errorf("%v, %v", ids, err)
 				}
 				return
+			}
+			if c.noAnswer != nil && !errors.Is(err, c.noAnswer) {
+				t.Errorf("%v does not keep %v", err, c.noAnswer)
 			}
 			if err == nil || err.Error() != "identity "+file+": "+c.want {
 				t.Errorf("error %v, want %s", err, c.want)
