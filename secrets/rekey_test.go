@@ -9,10 +9,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -360,6 +362,49 @@ func TestRekeyCrashesAtEveryStep(t *testing.T) {
 			t.Fatalf("after a crash at %q: the new key opens %d files, and fleet.toml is %s", name, fresh, c.list(t))
 		}
 		c.assertClean(t)
+	}
+}
+
+// TestJournalThatCannotBeWritten: a full disk at the journal leaves all files old,
+// and no staged ones; where a journal may be, what it may name stays.
+func TestJournalThatCannotBeWritten(t *testing.T) {
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	atJournal := func(do func() error) func(string) error {
+		return func(step string) error {
+			if step == "journal" {
+				return do()
+			}
+			return nil
+		}
+	}
+	c := newRekeyCase(t)
+	c.store.step = atJournal(func() error {
+		return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 0, Max: before.Max})
+	})
+	err := c.store.ApplyRekey(c.plan(t), c.operator.identity)
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(err, syscall.EFBIG) {
+		t.Fatalf("error %v", err)
+	}
+	c.assertClean(t)
+	if old, fresh := c.state(t); old != 2*rekeyFiles || fresh != 0 {
+		t.Fatalf("the old key opens %d, the new %d", old, fresh)
+	}
+
+	journal := filepath.Join(c.store.path(staging), journalName)
+	c.store.step = atJournal(func() error { return os.Mkdir(journal, 0o700) })
+	if err := c.store.ApplyRekey(c.plan(t), c.operator.identity); err == nil {
+		t.Fatal("a folder became the journal")
+	}
+	if _, err := os.Stat(filepath.Join(c.store.path(staging), staged(0))); err != nil {
+		t.Fatalf("staged files are gone, and there may be a journal: %v", err)
 	}
 }
 

@@ -165,12 +165,21 @@ func (t *transaction) commit() error {
 		return err
 	}
 	if err := renameio.WriteFile(t.path(journalName), data, 0o600, renameio.WithTempDir(t.store.path(staging))); err != nil {
-		return err
+		return errors.Join(err, t.abandonWithoutJournal())
 	}
 	if err := errors.Join(durable.SyncDir(t.store.path(staging)), durable.SyncDir(t.store.path("hosts"))); err != nil {
 		return err
 	}
 	return t.replace(t.files)
+}
+
+// abandonWithoutJournal removes what was staged when the journal surely is not
+// there. Where it may be, the next transaction reads it and completes this one.
+func (t *transaction) abandonWithoutJournal() error {
+	if _, err := os.Lstat(t.path(journalName)); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return t.abandon()
 }
 
 // sync makes the staged files durable with one call, where the system has one.
