@@ -86,6 +86,10 @@ func hostIdentities(paths []string) ([]age.Identity, error) {
 			problems = append(problems, fmt.Errorf("host key %s: is not an unencrypted ssh-ed25519 private key", p))
 			continue
 		}
+		if _, rsa := id.(*agessh.RSAIdentity); rsa {
+			problems = append(problems, fmt.Errorf("host key %s: is an rsa key, and secrets are encrypted to ssh-ed25519 keys only", p))
+			continue
+		}
 		identities = append(identities, id)
 	}
 	if len(identities) == 0 {

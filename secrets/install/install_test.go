@@ -3,6 +3,8 @@ package install_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -247,10 +249,21 @@ func TestFailureKeepsTheOldSecrets(t *testing.T) {
 				m.Secrets[i].Version = "20200101T000000Z-00000000"
 			}
 		}, []string{"secret A", "secret B"}},
-		"another host":       {func(d *device, m *manifest.Manifest) { m.Host = "other" }, []string{"secret A", "secret B"}},
-		"missing file":       {func(d *device, m *manifest.Manifest) { os.Remove(d.files["B"]) }, []string{"secret B"}},
-		"missing host key":   {func(d *device, m *manifest.Manifest) { os.Remove(d.key()) }, []string{"host key"}},
-		"damaged host key":   {func(d *device, m *manifest.Manifest) { d.write(d.key(), []byte(poison)) }, []string{"host key"}},
+		"another host":     {func(d *device, m *manifest.Manifest) { m.Host = "other" }, []string{"secret A", "secret B"}},
+		"missing file":     {func(d *device, m *manifest.Manifest) { os.Remove(d.files["B"]) }, []string{"secret B"}},
+		"missing host key": {func(d *device, m *manifest.Manifest) { os.Remove(d.key()) }, []string{"host key"}},
+		"damaged host key": {func(d *device, m *manifest.Manifest) { d.write(d.key(), []byte(poison)) }, []string{"host key"}},
+		"rsa host key": {func(d *device, m *manifest.Manifest) {
+			key, err := rsa.GenerateKey(rand.Reader, 2048)
+			if err != nil {
+				d.t.Fatal(err)
+			}
+			block, err := ssh.MarshalPrivateKey(key, "")
+			if err != nil {
+				d.t.Fatal(err)
+			}
+			d.write(d.key(), pem.EncodeToMemory(block))
+		}, []string{"host key", "is an rsa key, and secrets are encrypted to ssh-ed25519 keys only"}},
 		"another host's key": {func(d *device, m *manifest.Manifest) { m.HostKeys = []string{newDevice(d.t).key()} }, []string{"secret A", "secret B"}},
 		"NUL in an env file": {func(d *device, m *manifest.Manifest) {
 			d.add("A", poison+"\x00")
@@ -294,6 +307,10 @@ func TestStorageOnDiskIsRefused(t *testing.T) {
 	d.add("A", "x")
 	if _, err := install.Run(d.manifest(), install.Options{Try: d.dir}); err == nil || !strings.Contains(err.Error(), "in memory") {
 		t.Fatalf("want a refusal, got %v", err)
+	}
+	missing := filepath.Join(d.root, "missing")
+	if _, err := install.Run(d.manifest(), install.Options{Try: missing}); err == nil || !strings.HasSuffix(err.Error(), "it must be a folder on a tmpfs: mkdir -p "+missing) {
+		t.Fatalf("want what to type, got %v", err)
 	}
 	m := d.manifest()
 	m.Root = d.root // a tmpfs that can be swapped: good enough to try, not for a device

@@ -10,7 +10,10 @@ import (
 // checkStorage refuses a root where plaintext could reach a disk.
 func checkStorage(root string, try bool) error {
 	info, err := os.Stat(root)
-	if err != nil {
+	switch {
+	case err != nil && try:
+		return fmt.Errorf("%w: it must be a folder on a tmpfs: mkdir -p %s", pathReason(err), root)
+	case err != nil:
 		return fmt.Errorf("%w: it must be a mounted ramfs (on NixOS run-pistack.mount does that)", pathReason(err))
 	}
 	if !info.IsDir() {
