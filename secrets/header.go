@@ -59,7 +59,7 @@ func readersIn(stanzas []*age.Stanza) []Stanza {
 func readStanzas(r io.Reader) ([]*age.Stanza, error) {
 	stanzas, err := binaryStanzas(armor.NewReader(r))
 	if err != nil {
-		return nil, errors.New("is not an armored age file")
+		return nil, errNotAge
 	}
 	return stanzas, nil
 }
@@ -71,7 +71,7 @@ func binaryStanzas(r io.Reader) ([]*age.Stanza, error) {
 	_, err := age.Decrypt(r, &seen)
 	var noMatch *age.NoIdentityMatchError
 	if !errors.As(err, &noMatch) {
-		return nil, errors.New("is not an age file")
+		return nil, errNotAge
 	}
 	return seen.stanzas, nil
 }
@@ -157,7 +157,7 @@ func openError(err error) error {
 	if errors.As(err, &refused) {
 		return refused // of an identity: the file was not even tried
 	}
-	return errors.New("is not an age file, or its header is damaged")
+	return errNotAge
 }
 
 // ErrNotAReader says that none of the given keys is among a file's readers.
@@ -171,7 +171,7 @@ func openSecret(repository fs.FS, file string) (fs.File, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a regular file")
+		return nil, errNotRegular
 	}
 	if info.Size() > maxFile {
 		return nil, fmt.Errorf("is larger than %d bytes", maxFile)

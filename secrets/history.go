@@ -27,15 +27,15 @@ type Ciphertext struct {
 func ReadCiphertext(data []byte) (*Ciphertext, error) {
 	file, err := io.ReadAll(io.LimitReader(dearmored(data), maxFile))
 	if err != nil {
-		return nil, errors.New("is not an age file")
+		return nil, errNotAge
 	}
 	text, err := age.ExtractHeader(bytes.NewReader(file))
 	if err != nil || len(text) >= len(file) {
-		return nil, errors.New("is not an age file, or is truncated")
+		return nil, errNotAge
 	}
 	var seen recorder
-	if _, err := age.DecryptHeader(text, &seen); seen.stanzas == nil {
-		return nil, errors.Join(errors.New("is not an age file"), err)
+	if _, _ = age.DecryptHeader(text, &seen); seen.stanzas == nil {
+		return nil, errNotAge
 	}
 	c := &Ciphertext{Payload: sha256.Sum256(file[len(text):]), Sum: sha256.Sum256(file), Readers: readersIn(seen.stanzas)}
 	c.Label, _ = LabelOf(seen.stanzas) // without one, the path has to do

@@ -19,7 +19,7 @@ func (s Store) lock() (unlock func(), err error) {
 	for {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 		if err != nil {
-			return nil, err
+			return nil, &Error{Message: lockFile, Err: fileReason(err), Fix: "pisec has to be able to write in hosts/: see who owns it"}
 		}
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -28,7 +28,7 @@ func (s Store) lock() (unlock func(), err error) {
 		}
 		if err != nil {
 			f.Close()
-			return nil, &os.PathError{Op: "flock", Path: path, Err: err}
+			return nil, &os.PathError{Op: "flock", Path: lockFile, Err: err}
 		}
 		if !current(f, path) {
 			f.Close() // its holder removed it between our open and our lock

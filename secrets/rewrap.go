@@ -24,7 +24,7 @@ import (
 func rewrap(ciphertext []byte, readers []Reader, identities ...age.Identity) ([]byte, error) {
 	file, err := io.ReadAll(io.LimitReader(armor.NewReader(bytes.NewReader(ciphertext)), maxFile))
 	if err != nil {
-		return nil, errors.New("is not an armored age file")
+		return nil, errNotAge
 	}
 	return rewrapBinary(file, LabelOf, readers, identities...)
 }
@@ -34,7 +34,7 @@ func rewrap(ciphertext []byte, readers []Reader, identities ...age.Identity) ([]
 func rewrapBinary(file []byte, labelOf func([]*age.Stanza) (Label, error), readers []Reader, identities ...age.Identity) ([]byte, error) {
 	old, err := age.ExtractHeader(bytes.NewReader(file))
 	if err != nil {
-		return nil, errors.New("is not an age file, or its header is damaged")
+		return nil, errNotAge
 	}
 	seen := recorder{identities: identities}
 	fileKey, err := age.DecryptHeader(old, &seen)

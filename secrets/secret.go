@@ -32,6 +32,9 @@ const MaxValue = 1 << 20
 // maxFile bounds a secret's file: the largest value, armored, and its header.
 const maxFile = 2*MaxValue + 64<<10
 
+// maxName bounds a name, in bytes; nameForm says it too.
+const maxName = 128
+
 var nameForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 
 // CheckName tells whether name can be a secret's name: that of an environment
@@ -39,6 +42,12 @@ var nameForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 func CheckName(name string) error {
 	if nameForm.MatchString(name) {
 		return nil
+	}
+	if len(name) > maxName {
+		return &Error{
+			Message: fmt.Sprintf("%q… cannot be a secret's name: it has %d bytes", name[:20], len(name)),
+			Fix:     fmt.Sprintf("use a name of at most %d letters, digits and _", maxName),
+		}
 	}
 	return &Error{
 		Message: fmt.Sprintf("%q cannot be a secret's name", name),

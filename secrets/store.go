@@ -308,18 +308,15 @@ func entry(repository fs.FS, host, base string) (Entry, error) {
 	}
 	f, err := openSecret(repository, file)
 	if err != nil {
-		return Entry{}, fmt.Errorf("%s: %w", file, fileReason(err))
+		return Entry{}, unreadable(host, name, err)
 	}
 	defer f.Close()
 	header, err := ReadHeader(io.LimitReader(f, maxFile))
 	if err != nil {
-		return Entry{}, &Error{Message: file + ": " + err.Error(), Fix: fmt.Sprintf("write it again: pisec add --replace %s %s", host, name)}
+		return Entry{}, &Error{Message: file + ": " + err.Error(), Fix: writeAgain(host, name)}
 	}
 	if header.Label.Host != host || header.Label.Name != name {
-		return Entry{}, &Error{
-			Message: fmt.Sprintf("%s: holds secret %s of %s: the file was moved or copied", file, header.Label.Name, header.Label.Host),
-			Fix:     fmt.Sprintf("the device would refuse it; write it again: pisec add --replace %s %s", host, name),
-		}
+		return Entry{}, movedHere(host, name, header.Label)
 	}
 	return Entry{Host: host, Name: name, File: file, Header: header}, nil
 }
@@ -342,18 +339,22 @@ func (s Store) Open(host, name string, identities ...age.Identity) (Opened, erro
 		return Opened{}, &Error{Message: fmt.Sprintf("%s: %s has no secret %s", file, host, name), Fix: fmt.Sprintf("see: pisec list %s", host)}
 	}
 	if err != nil {
-		return Opened{}, fmt.Errorf("%s: %w", file, fileReason(err))
+		return Opened{}, unreadable(host, name, err)
 	}
 	opened, err := Open(data, identities...)
 	if errors.Is(err, ErrNotAReader) {
 		return Opened{}, &Error{Message: file, Err: err, Fix: "use the key of an operator of fleet.toml: pisec show --identity FILE …"}
 	}
+	var refused *Error
+	if errors.As(err, &refused) {
+		return Opened{}, fmt.Errorf("%s: %w", file, err) // of an identity
+	}
 	if err != nil {
-		return Opened{}, fmt.Errorf("%s: %w", file, err)
+		return Opened{}, &Error{Message: file + ": " + err.Error(), Fix: writeAgain(host, name)}
 	}
 	if opened.Label.Host != host || opened.Label.Name != name {
 		clear(opened.Value)
-		return Opened{}, fmt.Errorf("%s: holds secret %s of %s: the file was moved or copied", file, opened.Label.Name, opened.Label.Host)
+		return Opened{}, movedHere(host, name, opened.Label)
 	}
 	return opened, nil
 }

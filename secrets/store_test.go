@@ -257,7 +257,7 @@ func TestPlanRefuses(t *testing.T) {
 		{"name with a line break", "KEY\n", value, readersOf(device), `"KEY\n" cannot be a secret's name`},
 		{"name with a digit first", "1KEY", value, readersOf(device), `"1KEY" cannot be a secret's name`},
 		{"empty name", "", value, readersOf(device), `"" cannot be a secret's name`},
-		{"long name", strings.Repeat("A", 129), value, readersOf(device), `"` + strings.Repeat("A", 129) + `" cannot be a secret's name`},
+		{"long name", strings.Repeat("A", 129), value, readersOf(device), `"AAAAAAAAAAAAAAAAAAAA"… cannot be a secret's name: it has 129 bytes`},
 		{"nobody to read it", "KEY", value, nil, "nobody could read the secret: it has no readers"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -366,9 +366,9 @@ func TestDamaged(t *testing.T) {
 		data []byte
 		list string // error of List; empty for none, since the header is whole
 	}{
-		{"empty", nil, "hosts/pi/secrets/KEY.age: is not an armored age file"},
-		{"text", []byte(value + "\n"), "hosts/pi/secrets/KEY.age: is not an armored age file"},
-		{"half", whole[:len(whole)/2], "hosts/pi/secrets/KEY.age: is not an armored age file"},
+		{"empty", nil, "hosts/pi/secrets/KEY.age: is not an armored age file, or is damaged"},
+		{"text", []byte(value + "\n"), "hosts/pi/secrets/KEY.age: is not an armored age file, or is damaged"},
+		{"half", whole[:len(whole)/2], "hosts/pi/secrets/KEY.age: is not an armored age file, or is damaged"},
 		{"too large", bytes.Repeat([]byte{'x'}, 4<<20), "hosts/pi/secrets/KEY.age: is larger than 2162688 bytes"},
 		{"written by age", ageFile(t, device), "hosts/pi/secrets/KEY.age: the header has 0 pisec stanzas instead of 1: the file was not written by pisec"},
 	} {
@@ -414,7 +414,7 @@ func TestList(t *testing.T) {
 		t.Fatal(err)
 	}
 	entries, err := s.List(host)
-	want := `hosts/pi/secrets/C.age: is not an armored age file
+	want := `hosts/pi/secrets/C.age: is not an armored age file, or is damaged
 hosts/pi/secrets/D.age: is not a regular file
 hosts/pi/secrets/not-a-name.age: is not a secret
 hosts/pi/secrets/note.txt: is not a secret`

@@ -71,14 +71,15 @@ func checkManifest(c *ucli.Context, m *manifest.Manifest, text []byte) error {
 			return fmt.Errorf("--output: %w", err)
 		}
 	}
-	_, err := fmt.Fprintf(c.App.Writer, "%s: %d secrets, %d files, %d env files: ok\n", m.Host, len(m.Secrets), len(m.Files), len(m.EnvFiles))
+	_, err := fmt.Fprintf(c.App.Writer, "%s: %s, %s, %s: ok\n", m.Host,
+		cli.Count(len(m.Secrets), "secret"), cli.Count(len(m.Files), "file"), cli.Count(len(m.EnvFiles), "env file"))
 	return err
 }
 
 // showReport names what changed; the journal of the device keeps it.
 func showReport(w io.Writer, r install.Report) {
 	if r.Same() {
-		fmt.Fprintf(w, "%s: generation %d is up to date, %d files\n", r.Root, r.Generation, r.Unchanged)
+		fmt.Fprintf(w, "%s: generation %d is up to date, %s\n", r.Root, r.Generation, cli.Count(r.Unchanged, "file"))
 		return
 	}
 	fmt.Fprintf(w, "%s: generation %d: %d added, %d changed, %d removed, %d unchanged\n",

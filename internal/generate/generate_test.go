@@ -244,7 +244,7 @@ func TestErrors(t *testing.T) {
 		r := newRepository(t)
 		r.write("hosts/pi/secrets/KEY.age", "x")
 		w, host := r.open()
-		if _, err := w.Host(t.Context(), host); err == nil || err.Error() != "hosts/pi/secrets/KEY.age: is not an armored age file" {
+		if _, err := w.Host(t.Context(), host); err == nil || err.Error() != "hosts/pi/secrets/KEY.age: is not an armored age file, or is damaged" {
 			t.Errorf("error %v", err)
 		}
 	})

@@ -81,6 +81,14 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %v", e.Command.Argv[0], e.Err)
 }
 
+// Hint says what to do about a program that is not there.
+func (e *Error) Hint() string {
+	if !errors.Is(e.Err, exec.ErrNotFound) {
+		return ""
+	}
+	return fmt.Sprintf("install %s, or add the folder that has it to PATH", e.Command.Argv[0])
+}
+
 func (e *Error) Unwrap() error { return e.Err }
 
 // Output runs a command and returns what it writes to standard output.
