@@ -8,7 +8,6 @@ import (
 
 	"pistack/internal/audit"
 	"pistack/internal/cli"
-	"pistack/internal/fleet"
 )
 
 func auditCommand() *ucli.Command {
@@ -102,7 +101,9 @@ func namedKeys(c *ucli.Context) ([]audit.Pattern, error) {
 	case c.IsSet("key"):
 		named, err = keyIn(file)
 	case c.IsSet("tag"):
-		named, err = audit.ParsePattern(tag)
+		if named, err = audit.ParsePattern(tag); err != nil {
+			err = cli.Usage("%w", err)
+		}
 	default:
 		return nil, nil
 	}
@@ -126,14 +127,4 @@ func keyIn(file string) (audit.Pattern, error) {
 	}
 	defer clear(data) // of a private key, only the public half is of interest
 	return audit.ParseKey(file, data)
-}
-
-// trailOf is the part of an audit that names lost readers, or nil where there is
-// no history to ask.
-func trailOf(c *ucli.Context, f *fleet.Fleet) *audit.Trail {
-	trail, err := audit.TrailOf(c.Context, f)
-	if err != nil {
-		return nil
-	}
-	return trail
 }

@@ -94,7 +94,8 @@ func rekey(c *ucli.Context) error {
 // showLost is showRotation, when the rekey took something from somebody.
 func showLost(c *ucli.Context, f *fleet.Fleet, plan *secrets.Rekey) {
 	if slices.ContainsFunc(plan.Changes, func(r secrets.Rewrap) bool { return len(r.Difference.Loses) > 0 }) {
-		showRotation(c.App.Writer, plan, trailOf(c, f))
+		trail, err := audit.TrailOf(c.Context, f)
+		showRotation(c.App.Writer, plan, trail, err)
 	}
 }
 
@@ -134,9 +135,9 @@ func showRekey(w io.Writer, plan *secrets.Rekey) {
 }
 
 // showRotation lists the values that somebody knows who shall not read them, by
-// who that is. trail knows where the keys of ssh readers stood; nil stands for a
-// history that could not be read.
-func showRotation(w io.Writer, plan *secrets.Rekey, trail *audit.Trail) {
+// who that is. trail knows where the keys of ssh readers stood; it is nil for a
+// history that could not be read, and unread says why.
+func showRotation(w io.Writer, plan *secrets.Rekey, trail *audit.Trail, unread error) {
 	var lost []string
 	values := map[string][]string{}
 	remembered := true
@@ -146,7 +147,9 @@ func showRotation(w io.Writer, plan *secrets.Rekey, trail *audit.Trail) {
 				lost = append(lost, reader)
 			}
 			values[reader] = append(values[reader], fmt.Sprintf("pisec add --replace %s %s", c.Entry.Host, c.Entry.Name))
-			remembered = remembered && trail.Committed(c.Entry.File)
+		}
+		for _, s := range lostStanzas(c) {
+			remembered = remembered && trail.Committed(c.Entry, s)
 		}
 	}
 	fmt.Fprintln(w, "lost readers still know these values; if their keys may be in wrong hands, replace them:")
@@ -155,9 +158,9 @@ func showRotation(w io.Writer, plan *secrets.Rekey, trail *audit.Trail) {
 	}
 	switch {
 	case trail == nil:
-		fmt.Fprintln(w, "keep this list: pisec audit needs the history in Git, which could not be read")
+		fmt.Fprintf(w, "keep this list: pisec audit needs the history in Git, which could not be read: %v\n", unread)
 	case !remembered:
-		fmt.Fprintln(w, "pisec audit keeps them listed until each has a new value, but for those that were never committed")
+		fmt.Fprintln(w, "pisec audit keeps them listed until each has a new value, but for those that were never committed with these readers")
 	default:
 		fmt.Fprintln(w, "pisec audit keeps them listed until each has a new value")
 	}
@@ -167,10 +170,7 @@ func showRotation(w io.Writer, plan *secrets.Rekey, trail *audit.Trail) {
 // stood.
 func lostReaders(c secrets.Rewrap, trail *audit.Trail) []string {
 	var names []string
-	for _, s := range c.Entry.Header.Readers {
-		if !slices.Contains(c.Difference.Loses, s.String()) {
-			continue
-		}
+	for _, s := range lostStanzas(c) {
 		name := s.String()
 		if source, known := trail.Source(s); known {
 			name += fmt.Sprintf(", %s until %s", source.File, untilText(source.Span))
@@ -180,4 +180,14 @@ func lostReaders(c secrets.Rewrap, trail *audit.Trail) []string {
 		}
 	}
 	return names
+}
+
+func lostStanzas(c secrets.Rewrap) []secrets.Stanza {
+	var lost []secrets.Stanza
+	for _, s := range c.Entry.Header.Readers {
+		if slices.Contains(c.Difference.Loses, s.String()) {
+			lost = append(lost, s)
+		}
+	}
+	return lost
 }

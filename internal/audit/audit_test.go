@@ -256,7 +256,7 @@ func TestJunk(t *testing.T) {
 	w.want("after junk", rotation, "op2 knows pi/A current first..junk!")
 	w.write("hosts/pi/secrets/A.age", "junk")
 	w.want("unreadable", rotation, "op2 knows pi/A unknown first..junk!")
-	if err := w.audit(false).Problems; err == nil || !strings.HasPrefix(err.Error(), "hosts/pi/secrets/A.age: is not an age file") {
+	if err := w.audit(false).Problems; err == nil || !strings.HasPrefix(err.Error(), "hosts/pi/secrets/A.age: is not an armored age file, or is damaged") {
 		t.Errorf("error %v", err)
 	}
 	w.write("fleet.toml", "operators = [\n")
@@ -284,8 +284,22 @@ func TestTrail(t *testing.T) {
 			t.Errorf("%+v is known as %+v", stanza, s)
 		}
 	}
-	if !trail.Committed("hosts/pi/secrets/A.age") || trail.Committed("hosts/pi/secrets/NEW.age") {
+	entries, err := secrets.Store{Root: w.root}.List("pi")
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("%v, %v", entries, err)
+	}
+	a, added := entries[0], entries[1]
+	before, now := secrets.Stanza{Type: "ssh-ed25519", Tag: w.people["pi"].tag}, secrets.Stanza{Type: "ssh-ed25519", Tag: w.people["pi2"].tag}
+	if !trail.Committed(a, before) || trail.Committed(added, now) {
 		t.Error("committed files are mistaken")
+	}
+	if trail.Committed(secrets.Entry{File: a.File, Header: secrets.Header{Label: a.Header.Label, Readers: []secrets.Stanza{now}}}, now) {
+		t.Error("a reader that no commit has is taken for committed")
+	}
+	another := a
+	another.Header.Label.Version = "20260101T000000Z-00000000"
+	if trail.Committed(another, before) {
+		t.Error("a value that no commit has is taken for committed")
 	}
 	if _, ok := (*audit.Trail)(nil).Source(secrets.Stanza{Tag: "x"}); ok {
 		t.Error("no trail knows a key")

@@ -105,9 +105,9 @@ func ParseKey(file string, data []byte) (Pattern, error) {
 }
 
 func patternOf(file string, key ssh.PublicKey) (Pattern, error) {
-	if key.Type() != ssh.KeyAlgoED25519 && key.Type() != ssh.KeyAlgoRSA {
+	if key.Type() != ssh.KeyAlgoED25519 {
 		return Pattern{}, &secrets.Error{
-			Message: fmt.Sprintf("%s: is a key of type %s, and no age file can be encrypted to one", file, key.Type()),
+			Message: fmt.Sprintf("%s: is a key of type %s, which cannot be a reader: secrets are encrypted to ssh-ed25519 keys only", file, key.Type()),
 			Fix:     "it can open nothing; a host's key that can is ssh_host_ed25519_key.pub",
 		}
 	}
