@@ -55,6 +55,9 @@ func gitSetup(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := git.ReadAttributes(f.Root); err != nil {
+		return err // before anything is changed
+	}
 	changes := []func(*ucli.Context, string, string) (bool, error){setDriver, setAttribute}
 	if c.Bool("remove") {
 		changes = []func(*ucli.Context, string, string) (bool, error){unsetAttribute, unsetDriver}
@@ -134,7 +137,13 @@ func changeAttributes(c *ucli.Context, root, symbol string, change func([]byte, 
 	if c.Bool("dry-run") {
 		return true, nil
 	}
-	return true, attributes.Replace(text)
+	if err := attributes.Replace(text); err != nil {
+		return false, err
+	}
+	if !c.Bool("remove") {
+		fmt.Fprintln(c.App.ErrWriter, "next: git add .gitattributes")
+	}
+	return true, nil
 }
 
 // checkAttribute asks Git itself: another line may overrule ours.

@@ -38,8 +38,13 @@ func ReadAttributes(folder string) (Attributes, error) {
 	if err != nil {
 		return a, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxAttributes {
-		return a, fmt.Errorf("%s is not a regular file of at most %d bytes", a.Path, maxAttributes)
+	switch {
+	case info.Mode()&fs.ModeSymlink != 0:
+		return a, fmt.Errorf("%s is a symlink, which Git does not follow: put a file there", a.Path)
+	case !info.Mode().IsRegular():
+		return a, fmt.Errorf("%s is not a regular file", a.Path)
+	case info.Size() > maxAttributes:
+		return a, fmt.Errorf("%s is larger than %d bytes: Git ignores it", a.Path, maxAttributes)
 	}
 	a.mode = info.Mode().Perm()
 	a.Text, err = os.ReadFile(a.Path)

@@ -130,7 +130,7 @@ func TestAttributesFile(t *testing.T) {
 	if err := os.Symlink("elsewhere", path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := git.ReadAttributes(root); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
+	if _, err := git.ReadAttributes(root); err == nil || !strings.Contains(err.Error(), ".gitattributes is a symlink") {
 		t.Errorf("error %v", err)
 	}
 }
