@@ -33,7 +33,7 @@ Examples:
 		Flags: []ucli.Flag{
 			cli.FleetFlag(),
 			&ucli.BoolFlag{Name: "replace", Usage: "give an existing secret a new value"},
-			&ucli.PathFlag{Name: "file", Usage: "read the value from `FILE`"},
+			&ucli.PathFlag{Name: "file", Usage: "read the value from `FILE`; - is standard input"},
 			generateFlag(),
 			&ucli.BoolFlag{Name: "trim", Usage: "remove line breaks at the end of the value"},
 			cli.DryRunFlag(),
@@ -56,6 +56,9 @@ func add(c *ucli.Context) error {
 		return err
 	}
 	name := c.Args().Get(1)
+	if err := checkNames(name); err != nil {
+		return err
+	}
 	store := secrets.Store{Root: f.Root}
 	wanted, err := addable(c, f, store, hosts, name)
 	if err != nil {
@@ -102,10 +105,20 @@ func addable(c *ucli.Context, f *fleet.Fleet, store secrets.Store, hosts []fleet
 	var problems []error
 	for _, h := range hosts {
 		readers, err := readersOf(c, f, h)
-		problems = append(problems, err, store.CheckAbsent(h.Name, name, c.Bool("replace")))
+		problems = append(problems, err, onSameCommand(c, store.CheckAbsent(h.Name, name, c.Bool("replace"))))
 		wanted = append(wanted, secrets.Wanted{Host: h.Name, Readers: readers})
 	}
 	return wanted, errors.Join(problems...)
+}
+
+// onSameCommand changes the hint of CheckAbsent, which names "pisec add", for
+// commands that take the value from elsewhere.
+func onSameCommand(c *ucli.Context, err error) error {
+	var exists *secrets.Error
+	if c.Command.Name == "add" || !errors.As(err, &exists) {
+		return err
+	}
+	return &secrets.Error{Message: exists.Message, Fix: "to give it this value: the same command with --replace"}
 }
 
 // applyAdditions shows and, without --dry-run, writes what was encrypted to the

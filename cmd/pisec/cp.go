@@ -44,6 +44,9 @@ func copySecret(c *ucli.Context) error {
 	if as == "" {
 		as = name
 	}
+	if err := checkNames(name, as); err != nil {
+		return err
+	}
 	store := secrets.Store{Root: f.Root}
 	if err := store.CheckPresent(from.Name, name); err != nil {
 		return err

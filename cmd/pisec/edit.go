@@ -97,6 +97,9 @@ func newEditing(c *ucli.Context) (*editing, []string, error) {
 	if len(extra) > 0 && extra[0] != "--" {
 		return nil, nil, cli.Arguments(c, 2, 2)
 	}
+	if err := checkNames(c.Args().Get(1)); err != nil {
+		return nil, nil, err
+	}
 	e := &editing{c: c, fleet: f, host: host, name: c.Args().Get(1), store: secrets.Store{Root: f.Root}}
 	if err := e.store.CheckPresent(host.Name, e.name); err != nil {
 		return nil, nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"pistack/internal/cli"
 	"pistack/internal/fleet"
+	"pistack/secrets"
 )
 
 func hostKeyCommand() *ucli.Command {
@@ -57,6 +59,7 @@ func hostKey(c *ucli.Context) error {
 	}
 	warnOfOwner(c, f, host, key)
 	if c.Bool("dry-run") {
+		fmt.Fprintf(c.App.Writer, "would write %s/%s\n", host.Dir(), fleet.KeyFile)
 		return nil
 	}
 	if err := cli.Agree(c, fmt.Sprintf("Pin the new key for %s?", host.Name)); err != nil {
@@ -111,13 +114,27 @@ func newHostKey(c *ucli.Context) (ssh.PublicKey, error) {
 		return nil, err
 	}
 	key, _, _, _, err := ssh.ParseAuthorizedKey(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: is not an ssh public key", file)
+	refuse := func(what string) error {
+		return &fleet.Problem{File: file, Message: what, Fix: "copy /etc/ssh/" + fleet.KeyFile + " from the machine"}
 	}
-	if key.Type() != ssh.KeyAlgoED25519 {
-		return nil, fmt.Errorf("%s: is a key of type %s, and secrets are encrypted to ssh-ed25519 keys only", file, key.Type())
+	switch {
+	case bytes.Contains(data, []byte("PRIVATE KEY")):
+		return nil, refuse("is a private key: those stay where they are")
+	case err != nil:
+		return nil, refuse("is not an ssh public key")
+	case key.Type() != ssh.KeyAlgoED25519:
+		return nil, refuse(fmt.Sprintf("is a key of type %s, and secrets are encrypted to ssh-ed25519 keys only", key.Type()))
 	}
 	return key, nil
+}
+
+// unreachable says what to look at when nobody answers.
+func unreachable(ctx context.Context, address string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return &secrets.Error{Message: "no answer from " + address, Err: err,
+		Fix: "check the address and the port (ADDR:PORT), and that sshd runs there; or copy the key and use --file"}
 }
 
 // errSeen ends a handshake once the host key is known.
@@ -131,7 +148,7 @@ func askHostKey(ctx context.Context, address string) (ssh.PublicKey, error) {
 	dialer := net.Dialer{Timeout: 15 * time.Second}
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
-		return nil, err
+		return nil, unreachable(ctx, address, err)
 	}
 	defer conn.Close()
 	if err := conn.SetDeadline(time.Now().Add(15 * time.Second)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	ucli "github.com/urfave/cli/v2"
@@ -129,7 +130,9 @@ func chosen(c *ucli.Context, all []envfile.Variable) ([]envfile.Variable, error)
 		case len(names) > 0 && !named:
 		case v.Err != nil:
 			problems = append(problems, inLine(sourceName(c), v.Err))
-		case v.Value == "" && !named:
+		case v.Value == "" && named:
+			return nil, &secrets.Error{Message: fmt.Sprintf("%s:%d: %s has no value", sourceName(c), v.Line, v.Name), Fix: "give it one there, or leave it out of the arguments"}
+		case v.Value == "":
 			fmt.Fprintf(c.App.ErrWriter, "note: %s:%d: %s has no value and is left out\n", sourceName(c), v.Line, v.Name)
 		default:
 			kept = append(kept, v)
@@ -140,13 +143,26 @@ func chosen(c *ucli.Context, all []envfile.Variable) ([]envfile.Variable, error)
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(kept, func(v envfile.Variable) bool { return v.Name == name }) {
-			return nil, fmt.Errorf("%s: has no variable %s", sourceName(c), name)
+			return nil, noVariable(c, name, all)
 		}
 	}
 	if len(kept) == 0 {
 		return nil, fmt.Errorf("%s: has no variable with a value", sourceName(c))
 	}
 	return kept, nil
+}
+
+// noVariable names the variables that there are, and none of their values.
+func noVariable(c *ucli.Context, name string, all []envfile.Variable) error {
+	var known []string
+	for _, v := range all {
+		known = append(known, v.Name)
+	}
+	fix := "it has none"
+	if len(known) > 0 {
+		fix = "it has: " + strings.Join(known, ", ")
+	}
+	return &secrets.Error{Message: fmt.Sprintf("%s: has no variable %s", sourceName(c), name), Fix: fix}
 }
 
 func sourceName(c *ucli.Context) string {
@@ -172,10 +188,12 @@ func inLine(file string, err error) error {
 // warnOfFile says that the values still lie there in clear, and perhaps for ever.
 func warnOfFile(c *ucli.Context) {
 	name := c.Args().Get(1)
-	if name == "-" || c.Bool("dry-run") {
+	if name == "-" {
 		return
 	}
-	fmt.Fprintf(c.App.ErrWriter, "note: %s still holds the values in clear: remove it, or the lines\n", name)
+	if !c.Bool("dry-run") {
+		fmt.Fprintf(c.App.ErrWriter, "note: %s still holds the values in clear: remove it, or the lines\n", name)
+	}
 	path, err := filepath.Abs(name)
 	if err != nil {
 		return

@@ -197,7 +197,8 @@ func addOperator(c *ucli.Context) error {
 
 // recipientOf takes a recipient as it is, or reads it from a file.
 func recipientOf(argument string) (string, error) {
-	if strings.HasPrefix(argument, "age1") || strings.HasPrefix(argument, "ssh-") {
+	// The types of keys that cannot be used are told by who parses recipients.
+	if slices.ContainsFunc([]string{"age1", "ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"}, func(start string) bool { return strings.HasPrefix(argument, start) }) {
 		return strings.TrimSpace(argument), nil
 	}
 	file, err := os.Open(argument)

@@ -35,6 +35,9 @@ func remove(c *ucli.Context) error {
 		return err
 	}
 	name := c.Args().Get(1)
+	if err := checkNames(name); err != nil {
+		return err
+	}
 	store := secrets.Store{Root: f.Root}
 	if err := store.CheckPresent(host.Name, name); err != nil {
 		return err

@@ -38,6 +38,13 @@ func rotate(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := checkNames(c.Args().Tail()...); err != nil {
+		return err
+	}
+	form, err := formOf(c.String("form"))
+	if err != nil {
+		return err
+	}
 	readers, err := readersOf(c, f, host)
 	if err != nil {
 		return err
@@ -46,12 +53,12 @@ func rotate(c *ucli.Context) error {
 	var additions []*secrets.Addition
 	for i, name := range c.Args().Tail() {
 		if slices.Contains(c.Args().Tail()[:i], name) {
-			return cli.Usage("%s stands there twice", name)
+			return cli.Usage("%s is named twice in the arguments", name)
 		}
 		if err := store.CheckPresent(host.Name, name); err != nil {
 			return err
 		}
-		value, err := generate(c.String("form"))
+		value, err := form.Value()
 		if err != nil {
 			return err
 		}

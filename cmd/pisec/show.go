@@ -36,6 +36,9 @@ func show(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := checkNames(c.Args().Get(1)); err != nil {
+		return err
+	}
 	identities, err := loadIdentities(c, f)
 	if err != nil {
 		return err

@@ -21,14 +21,20 @@ import (
 // terminal, or standard input.
 func readValue(c *ucli.Context, name string, hosts []fleet.Host) ([]byte, error) {
 	file := c.Path("file")
-	if file != "" && c.IsSet("generate") {
-		return nil, cli.Usage("--file and --generate exclude each other")
-	}
-	if c.IsSet("file") && file == "" {
+	if file == "-" {
+		file = "" // as without --file
+	} else if c.IsSet("file") && file == "" {
 		return nil, cli.Usage("--file names no file")
 	}
+	if c.IsSet("file") && c.IsSet("generate") {
+		return nil, cli.Usage("--file and --generate exclude each other")
+	}
 	if c.IsSet("generate") {
-		return generate(c.String("generate"))
+		form, err := formOf(c.String("generate"))
+		if err != nil {
+			return nil, err
+		}
+		return form.Value()
 	}
 	if file == "" && term.IsTerminal(os.Stdin) {
 		value, err := term.ReadLine(c.Context, fmt.Sprintf("Value of %s for %s (not shown): ", name, names(hosts)))
@@ -73,12 +79,13 @@ func checkNUL(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host, name string, 
 	return nil
 }
 
-func generate(form string) ([]byte, error) {
-	f, err := random.ParseForm(form)
+// formOf is the form that a flag asks for.
+func formOf(text string) (random.Form, error) {
+	form, err := random.ParseForm(text)
 	if err != nil {
-		return nil, err
+		return form, cli.Usage("%w", err)
 	}
-	return f.Value()
+	return form, nil
 }
 
 // readFrom reads one byte more than a value may have, so that a larger one is
