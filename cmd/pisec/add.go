@@ -115,7 +115,7 @@ func addable(c *ucli.Context, f *fleet.Fleet, store secrets.Store, hosts []fleet
 // commands that take the value from elsewhere.
 func onSameCommand(c *ucli.Context, err error) error {
 	var exists *secrets.Error
-	if c.Command.Name == "add" || !errors.As(err, &exists) {
+	if c.Command.Name == "add" || c.Bool("replace") || !errors.As(err, &exists) {
 		return err
 	}
 	return &secrets.Error{Message: exists.Message, Fix: "to give it this value: the same command with --replace"}
