@@ -12,15 +12,11 @@
   };
 
   outputs =
-    {
-      self,
-      nixpkgs,
-      nixos-hardware,
-    }:
+    inputs@{ self, nixpkgs, ... }:
     let
       inherit (nixpkgs) lib;
 
-      fleet = builtins.fromTOML (builtins.readFile ./fleet.toml);
+      given = import ./modules/fleet.nix { pistack = self; };
 
       # Where workstations are.
       systems = [
@@ -37,43 +33,18 @@
 
       eachSystem = make: lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
 
-      # The pisec of a device is cross-compiled by the Go of a workstation, because a Raspberry Pi, or
-      # an emulator of one, would take minutes for it. Evaluation is pure: it cannot ask which machine
-      # will build. So the fleet says it once, as build_system in fleet.toml, and every host has the
-      # same closure whoever evaluates it.
-      buildSystem = fleet.build_system or "x86_64-linux";
-      devicePisec =
-        system:
-        self.packages.${buildSystem}."pisec-${system}"
-          or (throw "fleet.toml: nothing is built on build_system ${builtins.toJSON buildSystem} for ${system}: use one of ${lib.concatStringsSep ", " systems}");
-
-      hosts = import ./modules/hosts.nix {
-        inherit nixpkgs nixos-hardware;
-        root = ./.;
-        modules = [ self.nixosModules.default ];
-      };
+      # <host> without <host>-sd
+      hosts = lib.filterAttrs (name: _: !lib.hasSuffix "-sd" name) self.nixosConfigurations;
     in
     {
-      nixosModules = {
-        default.imports = [
-          self.nixosModules.common
-          self.nixosModules.docker
-          self.nixosModules.networking
-          self.nixosModules.pistack
-        ];
-        common = ./modules/common.nix;
-        docker = ./modules/docker.nix;
-        networking = ./modules/networking.nix;
-        pistack =
-          { lib, pkgs, ... }:
-          {
-            imports = [ ./modules/pistack.nix ];
-            pistack.package = lib.mkDefault (devicePisec pkgs.stdenv.hostPlatform.system);
-            pistack.builderPackage = lib.mkDefault self.packages.${buildSystem}.pisec;
-          };
-      };
+      inherit (given) nixosModules;
+      lib = { inherit (given) mkFleet; };
 
-      nixosConfigurations = hosts.configurations;
+      # This repository is a fleet, too.
+      nixosConfigurations = self.lib.mkFleet {
+        inherit inputs;
+        root = ./.;
+      };
 
       packages = eachSystem (
         pkgs:
@@ -141,7 +112,7 @@
               builtins.unsafeDiscardStringContext host.config.system.build.toplevel.drvPath
             )
           )
-        ) hosts.systems
+        ) hosts
       );
     };
 }

@@ -1,10 +1,9 @@
-# What every host has: who may log in, Nix, time and the journal.
+# What every host has: users of the configuration only, Nix, time and the journal.
 { lib, ... }:
 
 {
   # Nobody has a password, and nobody is added by hand.
   users.mutableUsers = false;
-  users.users.root.openssh.authorizedKeys.keyFiles = [ ./authorized_keys ];
 
   security.sudo.wheelNeedsPassword = false;
 

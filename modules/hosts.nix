@@ -1,36 +1,43 @@
-# The NixOS configurations of the fleet: <host> and <host>-sd for every folder of hosts/ that has a
+# The NixOS configurations of a fleet: <host> and <host>-sd for every folder of hosts/ that has a
 # host.toml.
 #
-# Of host.toml this reads system, board, roles and open; the rest is for pistack. Nothing here depends on
-# the commit: an unrelated edit must leave every host's closure as it is.
+# Of host.toml this reads system, board, roles and open; the rest is for pistack. A board or role is
+# modules/boards/<board>.nix or modules/roles/<role>.nix of the fleet, or else the one beside this file.
 {
   nixpkgs,
   nixos-hardware,
   root,
+  specialArgs,
   modules,
 }:
 
 let
   inherit (nixpkgs) lib;
 
-  inHosts = builtins.readDir (root + "/hosts");
+  inHosts =
+    if builtins.pathExists (root + "/hosts") then builtins.readDir (root + "/hosts") else { };
   isHost =
     name: inHosts.${name} == "directory" && builtins.pathExists (root + "/hosts/${name}/host.toml");
   names = lib.filter isHost (builtins.attrNames inHosts);
 
-  # A file of modules/boards or modules/roles, by the name that host.toml gives.
-  moduleOf =
-    host: kind: folder: name:
-    let
-      path = root + "/modules/${folder}/${name}.nix";
-      known = map (lib.removeSuffix ".nix") (
-        builtins.attrNames (builtins.readDir (root + "/modules/${folder}"))
-      );
-    in
-    if lib.elem name known then
-      path
-    else
-      throw "hosts/${host}/host.toml: unknown ${kind} ${builtins.toJSON name}: modules/${folder} has ${lib.concatStringsSep ", " known}";
+  # The Nix files of a folder, by name without suffix.
+  modulesIn =
+    folder:
+    lib.optionalAttrs (builtins.pathExists folder) (
+      lib.mapAttrs' (file: _: lib.nameValuePair (lib.removeSuffix ".nix" file) (folder + "/${file}")) (
+        lib.filterAttrs (file: _: lib.hasSuffix ".nix" file) (builtins.readDir folder)
+      )
+    );
+
+  boards = modulesIn ./boards // modulesIn (root + "/modules/boards");
+  roles = modulesIn ./roles // modulesIn (root + "/modules/roles");
+  images = modulesIn ./images;
+
+  # One of those that a host.toml can name.
+  choose =
+    host: kind: known: name:
+    known.${name}
+      or (throw "hosts/${host}/host.toml: unknown ${kind} ${builtins.toJSON name}: there are ${lib.concatStringsSep ", " (builtins.attrNames known)}");
 
   describe =
     name:
@@ -41,8 +48,9 @@ let
     in
     {
       system = required "system";
-      board = moduleOf name "board" "boards" (required "board");
-      roles = map (moduleOf name "role" "roles") (toml.roles or [ ]);
+      image = choose name "system" images (required "system");
+      board = choose name "board" boards (required "board");
+      roles = map (choose name "role" roles) (toml.roles or [ ]);
       open = toml.open or [ ];
     };
 
@@ -52,7 +60,9 @@ let
       host = describe name;
     in
     lib.nixosSystem {
-      specialArgs = { inherit nixos-hardware; };
+      specialArgs = specialArgs // {
+        inherit nixos-hardware;
+      };
       modules =
         modules
         ++ host.roles
@@ -67,17 +77,15 @@ let
         ];
     };
 
-  image =
-    name: system:
-    system.extendModules {
-      modules = [ (moduleOf name "system" "images" (describe name).system) ];
-    };
+  image = name: system: system.extendModules { modules = [ (describe name).image ]; };
 
   systems = lib.genAttrs names configure;
+  cards = lib.mapAttrs' (
+    name: system:
+    if systems ? "${name}-sd" then
+      throw "hosts/${name}-sd: this is the name of the image of ${name}: give the host another one"
+    else
+      lib.nameValuePair "${name}-sd" (image name system)
+  ) systems;
 in
-{
-  inherit systems;
-
-  configurations =
-    systems // lib.mapAttrs' (name: system: lib.nameValuePair "${name}-sd" (image name system)) systems;
-}
+systems // cards
