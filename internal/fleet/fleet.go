@@ -33,6 +33,10 @@ type Fleet struct {
 	Registry  Registry // how image registries are reached
 	Hosts     []Host   // sorted by name
 	Stacks    []string // names of the folders of stacks/ with a compose.yaml, sorted
+	Boards    []string // names that a host.toml can give as its board, sorted
+	Roles     []string // names that it can give as its roles, sorted
+
+	known choices
 }
 
 var hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -82,7 +86,8 @@ func LoadFS(files fs.FS, root string) (*Fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := choices{stacks: f.Stacks, boards: modulesIn(files, "boards"), roles: modulesIn(files, "roles")}
+	known := choicesIn(files, f.Stacks)
+	f.Boards, f.Roles, f.known = known.boards, known.roles, known
 	for _, name := range names {
 		h, errs := readHost(files, root, name, known)
 		problems = append(problems, errs...)
@@ -105,21 +110,24 @@ func (f *Fleet) Host(name string) (Host, error) {
 	}
 }
 
+// CheckHost tells what would be wrong with a host of that name and host.toml, as
+// Load would. Nothing is read or written.
+func (f *Fleet) CheckHost(name, text string) error {
+	if slices.Contains(f.HostNames(), name) {
+		return &Problem{File: "hosts/" + name, Message: "is a host of this fleet already"}
+	}
+	h := Host{Name: name}
+	var t hostFile
+	doc := document{file: h.File(), text: text}
+	problems := doc.decode(&t)
+	return errors.Join(h.take(doc, t, problems, f.known)...)
+}
+
 // HostNames lists the names of all hosts, sorted.
 func (f *Fleet) HostNames() []string {
 	names := make([]string, len(f.Hosts))
 	for i, h := range f.Hosts {
 		names[i] = h.Name
-	}
-	return names
-}
-
-// modulesIn lists the NixOS modules of modules/<dir>, by name. A fleet whose
-// flake takes them from elsewhere has none.
-func modulesIn(files fs.FS, dir string) []string {
-	names, _ := fs.Glob(files, "modules/"+dir+"/*.nix")
-	for i, n := range names {
-		names[i] = strings.TrimSuffix(path.Base(n), ".nix")
 	}
 	return names
 }

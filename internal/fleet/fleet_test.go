@@ -102,9 +102,12 @@ func TestProblems(t *testing.T) {
 	host := func(content string) map[string]string { return map[string]string{"hosts/pi/host.toml": content} }
 	modules := func(content string) map[string]string {
 		return map[string]string{
-			"hosts/pi/host.toml": content, "modules/roles/ai.nix": "{ }",
+			"hosts/pi/host.toml": content, "modules/roles/radio.nix": "{ }",
 			"modules/boards/rpi4.nix": "{ }", "modules/boards/generic.nix": "{ }", "modules/boards/README.md": "x",
 		}
+	}
+	ours := func(content string) map[string]string {
+		return map[string]string{"hosts/pi/host.toml": content, "flake.nix": "{ x = lib.mkFleet; }"}
 	}
 	for _, c := range []struct {
 		name  string
@@ -144,9 +147,12 @@ func TestProblems(t *testing.T) {
 		{"role with a slash", host(base + "roles = [\"../x\"]\n"), `hosts/pi/host.toml:3:1: roles: "../x" is not a plain name`},
 		{"tag twice", host(base + "tags = [\"a\", \"a\"]\n"), `hosts/pi/host.toml:3:1: tags: "a" stands there twice`},
 		{"board with a slash", host(base + "board = \"a/b\"\n"), `hosts/pi/host.toml:3:1: board: "a/b" is not a plain name`},
-		{"unknown board", modules(base + "board = \"rpi9\"\n"), `hosts/pi/host.toml:3:1: no board "rpi9": modules/boards has generic, rpi4`},
-		{"no board", modules(base), `hosts/pi/host.toml: board is missing: modules/boards has generic, rpi4`},
-		{"unknown role", modules(base + "board = \"rpi4\"\nroles = [\"ia\"]\n"), `hosts/pi/host.toml:4:1: no role "ia": modules/roles has ai`},
+		{"unknown board", modules(base + "board = \"rpi9\"\n"), `hosts/pi/host.toml:3:1: no board "rpi9" (did you mean "rpi3"?): there are generic, generic-x86_64, rpi-zero2, rpi3, rpi4, rpi5`},
+		{"no board", modules(base), `hosts/pi/host.toml: board is missing: there are generic, generic-x86_64, rpi-zero2, rpi3, rpi4, rpi5`},
+		{"unknown role", modules(base + "board = \"rpi4\"\nroles = [\"ia\"]\n"), `hosts/pi/host.toml:4:1: no role "ia" (did you mean "ai"?): there are ai, gateway, home, monitoring, radio`},
+		{"board of nobody", ours(base + "board = \"rpi44\"\n"), `hosts/pi/host.toml:3:1: no board "rpi44" (did you mean "rpi4"?): there are generic-x86_64, rpi-zero2, rpi3, rpi4, rpi5`},
+		{"role of nobody", ours(base + "board = \"rpi4\"\nroles = [\"ia\"]\n"), `hosts/pi/host.toml:4:1: no role "ia" (did you mean "ai"?): there are ai, gateway, home, monitoring`},
+		{"no board, of a fleet made by mkFleet", ours(base), `hosts/pi/host.toml: board is missing: there are generic-x86_64, rpi-zero2, rpi3, rpi4, rpi5`},
 		{"variable name", host(base + "[env]\n\"A-B\" = \"x\"\n"), `hosts/pi/host.toml:4:1: "A-B" is not a variable name`},
 		{"NUL in a variable", host(base + "[env]\nA = \"a\\u0000\"\n"), `hosts/pi/host.toml:4:1: the value of A holds a NUL byte`},
 		{"host name", map[string]string{"hosts/Pi_4/host.toml": base}, `hosts/Pi_4/host.toml: "Pi_4" cannot be a host name: use a-z, 0-9 and -, at most 63 characters`},
@@ -407,9 +413,9 @@ func TestLoadFS(t *testing.T) {
 	if got, err := f.Hosts[0].PublicKey(); got != key || err != nil {
 		t.Errorf("key %q, %v", got, err)
 	}
-	files["hosts/pi/host.toml"].Data = []byte("address = \"pi\"\nsystem = \"aarch64-linux\"\nboard = \"rpi5\"\nstacks = [\"char\"]\n")
+	files["hosts/pi/host.toml"].Data = []byte("address = \"pi\"\nsystem = \"aarch64-linux\"\nboard = \"rpi9\"\nstacks = [\"char\"]\n")
 	f, err = fleet.LoadFS(files, "")
-	if f == nil || err == nil || !strings.Contains(err.Error(), `did you mean "chat"?`) || !strings.Contains(err.Error(), `no board "rpi5"`) {
+	if f == nil || err == nil || !strings.Contains(err.Error(), `did you mean "chat"?`) || !strings.Contains(err.Error(), `no board "rpi9"`) {
 		t.Errorf("%+v, %v", f, err)
 	}
 }

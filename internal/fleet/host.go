@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"fmt"
 	"io/fs"
 	"regexp"
 	"slices"
@@ -66,12 +65,21 @@ func (h Host) Dir() string { return "hosts/" + h.Name }
 func (h Host) File() string { return h.Dir() + "/host.toml" }
 
 // choices are the names that a host.toml can use.
-type choices struct{ stacks, boards, roles []string }
+type choices struct {
+	stacks, boards, roles []string
+	anyBoard, anyRole     bool // boards and roles are not checked
+}
 
 func readHost(files fs.FS, root, name string, known choices) (Host, []error) {
 	h := Host{Name: name, files: files, root: root}
 	var t hostFile
 	doc, problems := readTOML(files, h.File(), &t)
+	problems = h.take(doc, t, problems, known)
+	return h, problems
+}
+
+// take fills in what the file says, and adds to the problems of reading it.
+func (h *Host) take(doc document, t hostFile, problems []error, known choices) []error {
 	h.Address, h.System, h.Board = t.Address, t.System, t.Board
 	h.Roles, h.Stacks, h.Tags, h.Env = t.Roles, t.Stacks, t.Tags, t.Env
 	h.User, h.Port = t.SSH.User, t.SSH.Port
@@ -85,7 +93,7 @@ func readHost(files fs.FS, root, name string, known choices) (Host, []error) {
 	if len(problems) == 0 {
 		problems = append(h.validate(doc, known), h.readTarget(doc, t)...)
 	}
-	return h, problems
+	return problems
 }
 
 func (h Host) validate(doc document, known choices) []error {
@@ -139,16 +147,16 @@ func (h Host) validateChoices(wrong func([]string, string, ...any), known choice
 			wrong([]string{"stacks"}, "no stack %q: stacks/%s/compose.yaml does not exist%s", s, s, didYouMean(s, known.stacks))
 		}
 	}
-	if len(known.boards) > 0 && !slices.Contains(known.boards, h.Board) {
-		what := fmt.Sprintf("no board %q", h.Board)
-		if h.Board == "" {
-			what = "board is missing"
-		}
-		wrong([]string{"board"}, "%s: modules/boards has %s", what, strings.Join(known.boards, ", "))
+	switch {
+	case known.anyBoard || h.Board != "" && !plainWord.MatchString(h.Board):
+	case h.Board == "":
+		wrong([]string{"board"}, "board is missing: there are %s", strings.Join(known.boards, ", "))
+	case !slices.Contains(known.boards, h.Board):
+		wrong([]string{"board"}, "no board %q%s: there are %s", h.Board, didYouMean(h.Board, known.boards), strings.Join(known.boards, ", "))
 	}
 	for _, r := range h.Roles {
-		if len(known.roles) > 0 && !slices.Contains(known.roles, r) {
-			wrong([]string{"roles"}, "no role %q: modules/roles has %s", r, strings.Join(known.roles, ", "))
+		if !known.anyRole && plainWord.MatchString(r) && !slices.Contains(known.roles, r) {
+			wrong([]string{"roles"}, "no role %q%s: there are %s", r, didYouMean(r, known.roles), strings.Join(known.roles, ", "))
 		}
 	}
 }

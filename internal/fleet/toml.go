@@ -41,16 +41,21 @@ func readTOML(files fs.FS, file string, target any) (document, []error) {
 		return doc, []error{&Problem{File: file, Message: "cannot be read: " + reason(err)}}
 	}
 	doc.text = string(data)
-	meta, err := toml.Decode(doc.text, target)
+	return doc, doc.decode(target)
+}
+
+// decode decodes a document that has its text, as readTOML does.
+func (d document) decode(target any) []error {
+	meta, err := toml.Decode(d.text, target)
 	if err != nil {
-		return doc, []error{doc.syntax(err)}
+		return []error{d.syntax(err)}
 	}
 	var problems []error
 	for _, key := range meta.Undecoded() {
 		known := keysAt(reflect.TypeOf(target).Elem(), key[:len(key)-1])
-		problems = append(problems, doc.problem(key, "unknown key %q%s", key.String(), didYouMean(key[len(key)-1], known)))
+		problems = append(problems, d.problem(key, "unknown key %q%s", key.String(), didYouMean(key[len(key)-1], known)))
 	}
-	return doc, problems
+	return problems
 }
 
 func (d document) syntax(err error) error {

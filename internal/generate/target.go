@@ -98,8 +98,12 @@ func usedSecrets(repository fs.FS, l loaded) []rules.Secret {
 }
 
 // setsMemoryCgroup tells whether a NixOS file of the fleet's modules or of the
-// host turns the memory controller on.
+// host turns the memory controller on, as pistack's modules/docker.nix does for
+// every fleet that has it from there.
 func setsMemoryCgroup(repository fs.FS, tracked compose.PathSet, h fleet.Host) bool {
+	if fleet.CallsMkFleet(repository) {
+		return true
+	}
 	for _, file := range slices.Concat(tracked.Under(h.Dir()), tracked.Under("modules")) {
 		if path.Ext(file) != ".nix" {
 			continue

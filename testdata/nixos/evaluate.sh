@@ -30,7 +30,7 @@ evaluate() {
 	NIX_REMOTE=dummy:// NIX_CONFIG='experimental-features = nix-command flakes' \
 		"${instantiate[@]}" --eval --strict --json --readonly-mode --expr "
 		let
-		  flake = import (/. + $(quote "$here/fleet.nix")) {
+		  flake = import (/. + $(quote "${here:?}/fleet.nix")) {
 		    fleet = /. + $(quote "${fleet:?}");
 		    nixpkgs = /. + $(quote "$(realpath "$NIXPKGS")");
 		    nixosHardware = $(quote "$hardware");
