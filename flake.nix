@@ -67,7 +67,26 @@
         )
       );
 
+      # What `pistack init` writes, without the user's own keys.
+      templates.default = {
+        path = ./internal/scaffold/fleet;
+        description = "A fleet of one host and one stack";
+        welcomeText = "Put your public keys into fleet.toml (operators) and authorized_keys, then `git add .`: README.md says how to go on.";
+      };
+
       devShells = eachSystem (pkgs: {
+        # What people need who run a fleet.
+        fleet = pkgs.mkShellNoCC {
+          packages = [
+            self.packages.${pkgs.stdenv.hostPlatform.system}.pisec
+            self.packages.${pkgs.stdenv.hostPlatform.system}.pistack
+            pkgs.git
+            pkgs.nixos-rebuild-ng
+            pkgs.openssh
+          ];
+        };
+
+        # What people need who work on pistack itself.
         default = pkgs.mkShellNoCC {
           packages = [
             pkgs.age

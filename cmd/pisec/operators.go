@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -175,7 +174,7 @@ func addOperator(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	text, err := recipientOf(strings.Join(c.Args().Slice(), " "))
+	text, err := cli.Recipient(strings.Join(c.Args().Slice(), " "))
 	if err != nil {
 		return err
 	}
@@ -193,29 +192,6 @@ func addOperator(c *ucli.Context) error {
 		wanted: append(slices.Clone(f.Operators), text), symbol: "+", who: text,
 		edit: func() ([]byte, error) { return f.WithOperator(text) },
 	})
-}
-
-// recipientOf takes a recipient as it is, or reads it from a file.
-func recipientOf(argument string) (string, error) {
-	// The types of keys that cannot be used are told by who parses recipients.
-	if slices.ContainsFunc([]string{"age1", "ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"}, func(start string) bool { return strings.HasPrefix(argument, start) }) {
-		return strings.TrimSpace(argument), nil
-	}
-	file, err := os.Open(argument)
-	if err != nil {
-		return "", &secrets.Error{Message: fmt.Sprintf("%q is neither a recipient nor a file", argument), Fix: "write age1… or ssh-ed25519 AAAA…, or name a file such as ~/.ssh/id_ed25519.pub"}
-	}
-	defer file.Close()
-	line := make([]byte, 16<<10)
-	n, _ := file.Read(line)
-	text := strings.TrimSpace(string(line[:n]))
-	switch {
-	case strings.Contains(text, "PRIVATE KEY"), strings.Contains(text, "AGE-SECRET-KEY-"), strings.Contains(text, "AGE-PLUGIN-"):
-		return "", &secrets.Error{Message: argument + ": is a private key", Fix: "name the public one: FILE.pub of an ssh key, or what age-keygen -y FILE prints"}
-	case text == "", strings.Contains(text, "\n"):
-		return "", &secrets.Error{Message: argument + ": is not a file with one recipient", Fix: "it should hold one line: age1… or ssh-ed25519 AAAA…"}
-	}
-	return text, nil
 }
 
 func removeOperator(c *ucli.Context) error {

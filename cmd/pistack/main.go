@@ -26,10 +26,10 @@ func app() *ucli.App {
 		Name:  "pistack",
 		Usage: "Compose stacks on a fleet of NixOS machines, from one Git repository",
 		Description: `Plain Compose files and encrypted secrets go in, generated NixOS modules come
-out, nixos-rebuild deploys them. Work in this order: pisec add, pistack check,
-pistack lock, pistack generate, git commit, pistack deploy.
+out, nixos-rebuild deploys them. Begin with pistack init; then work in this order:
+pisec add, pistack check, pistack lock, pistack generate, git commit, pistack deploy.
 
 ` + cli.ExitHelp,
-		Commands: []*ucli.Command{checkCommand(), lockCommand(), generateCommand(), diffCommand(), deployCommand()},
+		Commands: []*ucli.Command{initCommand(), hostCommand(), stackCommand(), checkCommand(), lockCommand(), generateCommand(), diffCommand(), deployCommand()},
 	}
 }

@@ -82,6 +82,7 @@ func TestOurs(t *testing.T) {
 		{"internal/editor", []string{"internal/run", "secrets/memory"}, "it edits a text in memory, and knows no secrets"},
 		{"internal/envfile", []string{"compose/reference"}, "it reads a text"},
 		{"internal/random", []string{"secrets"}, "it makes values, and knows not what for"},
+		{"internal/scaffold", []string{"secrets/durable"}, "it makes and writes files, and knows no rules of fleets"},
 		{"internal/memo", nil, "it remembers, and knows not what"},
 		{"internal/term", nil, "it asks people, for everybody"},
 		{"internal/view/findings", []string{"compose", "compose/rules"}, "it prints what it is given"},

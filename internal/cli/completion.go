@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -33,6 +34,16 @@ compdef _%[1]s %[1]s
 
 const fishScript = `complete -c %[1]s -f -a '(eval (commandline -opc) --generate-bash-completion 2>/dev/null | string replace -r ":.*" "")'
 `
+
+// Completing is the flag whose value is to be completed, such as "--board", or
+// empty. args are the process's arguments.
+func Completing(args []string) string {
+	n := len(args)
+	if n < 2 || args[n-1] != completionFlag || !strings.HasPrefix(args[n-2], "-") {
+		return ""
+	}
+	return args[n-2]
+}
 
 func completionCommand(name string) *cli.Command {
 	return &cli.Command{
