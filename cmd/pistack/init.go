@@ -91,31 +91,31 @@ func fleetFiles(c *ucli.Context) ([]scaffold.File, error) {
 		return nil, err
 	}
 	host := scaffold.Host{
-		Name: c.String("host"), Board: c.String("board"), System: fleet.SystemOf(c.String("board")),
+		Name: c.String("host"), Board: c.String("board"),
 		Address: c.String("address"), Stacks: []string{scaffold.FirstStack}, Open: []string{fleet.AnyInterface},
 	}
 	if host.Address == "" {
 		host.Address = host.Name + ".local"
 	}
+	if err := judge(&host); err != nil {
+		return nil, err
+	}
 	f := scaffold.Fleet{
 		Source: c.String("pistack"), Operators: operators, AuthorizedKeys: logins,
 		BuildSystem: buildSystem(runtime.GOOS, runtime.GOARCH), GitHub: c.String("ci") == "github", Host: host,
-	}
-	if err := judge(host); err != nil {
-		return nil, err
 	}
 	return f.Files()
 }
 
 // judge holds the first host to the rules of every fleet, before anything is written.
-func judge(host scaffold.Host) error {
+func judge(host *scaffold.Host) error {
 	template, err := scaffold.Template()
 	if err != nil {
 		return err
 	}
 	f, _ := fleet.LoadFS(template, "") // which lacks the operators
 	f.Hosts = nil
-	return newHostProblems(f.CheckHost(host.Name, host.TOML()))
+	return setSystem(host, f)
 }
 
 // buildSystem is the Nix system of this workstation, as far as it can build.
