@@ -74,7 +74,7 @@ in
       buildSystem = settings.build_system or "x86_64-linux";
 
       # Who may log in, one public key a line.
-      authorizedKeys = root + "/authorized_keys";
+      keys = root + "/authorized_keys";
     in
     import ./hosts.nix {
       inherit root;
@@ -90,7 +90,9 @@ in
           ];
         }
         {
-          users.users.root.openssh.authorizedKeys.keyFiles = lib.optional (builtins.pathExists authorizedKeys) authorizedKeys;
+          users.users.root.openssh.authorizedKeys = lib.mkIf (builtins.pathExists keys) {
+            keyFiles = [ keys ];
+          };
         }
       ]
       ++ modules;
