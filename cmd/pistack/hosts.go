@@ -54,7 +54,7 @@ func hostListCommand() *ucli.Command {
 		ArgsUsage:    "[HOST|GLOB|@TAG…]",
 		Description:  "Examples:\n  pistack host list\n  pistack host list '@cloud' --json",
 		Flags:        []ucli.Flag{cli.FleetFlag(), cli.JSONFlag()},
-		BashComplete: cli.CompleteHosts(true),
+		BashComplete: cli.CompleteSelectors(true),
 		Action:       listHosts,
 	}
 }
