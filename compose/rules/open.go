@@ -32,7 +32,7 @@ func openPorts(h host) []problem {
 	}
 	var problems []problem
 	for _, s := range h.services() {
-		for _, p := range published(s) {
+		for _, p := range joined(published(s)) {
 			if reach := beyondHost(p.address); reach != "" {
 				problems = append(problems, s.problem(p.at,
 					fmt.Sprintf("service %s publishes %s on %s, and %s opens no interface: nobody outside reaches it", s.Name, p, reach, h.Name),
@@ -41,6 +41,19 @@ func openPorts(h host) []problem {
 		}
 	}
 	return problems
+}
+
+// joined makes one of ports that follow each other: Compose takes a range apart.
+func joined(ports []publication) []publication {
+	var all []publication
+	for _, p := range ports {
+		if n := len(all) - 1; n >= 0 && p.low > 0 && all[n].high+1 == p.low && all[n].address == p.address && all[n].protocol == p.protocol {
+			all[n].high = p.high
+			continue
+		}
+		all = append(all, p)
+	}
+	return all
 }
 
 // beyondHost names an address that others than the host itself could reach.

@@ -111,12 +111,16 @@ them. ipc: host shares memory with them, userns_mode: host undoes the separation
 
 func hostNamespaces(h host) []problem {
 	return h.each(func(s service) (key, message, fix string) {
+		var found []string
 		for _, n := range [][2]string{{"pid", s.Pid}, {"ipc", s.Ipc}, {"uts", s.Uts}, {"userns_mode", s.UserNSMode}, {"cgroup", s.Cgroup}} {
 			if n[1] == "host" {
-				return n[0], fmt.Sprintf("service %s has %s: host", s.Name, n[0]), "leave it out, or accept it with the reason"
+				found = append(found, n[0])
 			}
 		}
-		return
+		if len(found) == 0 {
+			return
+		}
+		return found[0], fmt.Sprintf("service %s has %s: host", s.Name, strings.Join(found, ": host, ")), "leave it out, or accept it with the reason"
 	})
 }
 

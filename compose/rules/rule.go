@@ -35,7 +35,7 @@ func All() []Rule {
 			portClash(), openPort(), containerClash(), sharedName(), subnetClash(), missingExternal(),
 			memorySum(), memoryCgroup(),
 			plaintextKey(), plaintextSecret(), secretInEnvironment(), unusedSecret(),
-			restart(), oneShot(), missingHealthcheck(), unboundedLog(), stateBind(),
+			ignoredFile(), restart(), oneShot(), missingHealthcheck(), unboundedLog(), stateBind(),
 			dockerSocket(), privileged(), hostNetwork(), hostNamespace(), capability(),
 			badAccept(), staleAccept(),
 		},

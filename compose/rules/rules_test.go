@@ -165,6 +165,16 @@ func TestRules(t *testing.T) {
 		{"other logs", one("    logging: {options: {max-file: \"3\"}}\n").file("b/compose.yaml", plain+"    logging: {driver: journald}\n"), ""},
 		{"state", fixture{files: one("    volumes:\n      - ./data:/data\n      - ./conf:/conf\n      - v:/v\nvolumes: {v: }\n").file("a/conf/x", "x").files, ignored: []string{"a/data"}},
 			"a/compose.yaml:6:9: note: data of service web is /var/lib/pistack/a/data on the device, empty at first and owned by root [state-bind]"},
+		{"files that a laptop alone reads", one().file("a/compose.override.yaml", "x").file("a/docker-compose.yml", "x").file("a/compose.yml", "x").file("a/sub/compose.override.yaml", "x"), lines(
+			"a/compose.override.yaml: warning: docker compose reads this on a laptop, and no host does [ignored-file]",
+			"a/compose.yml: warning: docker compose reads this on a laptop, and no host does [ignored-file]",
+			"a/docker-compose.yml: warning: docker compose reads this on a laptop, and no host does [ignored-file]")},
+		{"a file of a host that is not there", one().file("a/compose.pj.yaml", "x").file("a/other.yaml", "x"),
+			"a/compose.pj.yaml: warning: no host is called \"pj\", so nobody reads this [ignored-file]"},
+		{"an override that is for laptops", stacks("x-pistack: {accept: {ignored-file: for laptops}}\n"+plain).file("a/compose.override.yaml", "x"),
+			"a/compose.override.yaml: warning: docker compose reads this on a laptop, and no host does [ignored-file] accepted: for laptops"},
+		{"a range of ports", stacks(publish(`"7000-7003:7000-7003/udp"`)).with(opens()),
+			"a/compose.yaml:5:13: warning: service web publishes ports 7000-7003/udp on all addresses, and pi opens no interface: nobody outside reaches it [open-port]"},
 
 		// Privileges.
 		{"socket", one("    volumes: [\"/var/run/docker.sock:/var/run/docker.sock:ro\"]\n"),
@@ -179,7 +189,7 @@ func TestRules(t *testing.T) {
 		{"not privileged", one("    privileged: false\n"), ""},
 		{"host network", one("    network_mode: host\n"), "a/compose.yaml:5:5: warning: service web uses the network of the host [host-network]"},
 		{"other networks", one("    networks: [host]\nnetworks: {host: {}}\n").file("b/compose.yaml", plain+"    network_mode: none\n"), ""},
-		{"host's processes", one("    pid: host\n    ipc: host\n"), "a/compose.yaml:5:5: warning: service web has pid: host [host-namespace]"},
+		{"host's processes", one("    pid: host\n    ipc: host\n"), "a/compose.yaml:5:5: warning: service web has pid: host, ipc: host [host-namespace]"},
 		{"shared memory", one("    ipc: host\n"), "a/compose.yaml:5:5: warning: service web has ipc: host [host-namespace]"},
 		{"processes of another service", one("    pid: service:db\n  db: {image: x, restart: always}\n"), ""},
 		{"capabilities", one("    cap_add: [NET_ADMIN, CAP_SYS_ADMIN, all]\n"), "a/compose.yaml:5:5: warning: service web has SYS_ADMIN, ALL: it is as good as root on the device [capability]"},

@@ -128,8 +128,11 @@ func TestIgnoredAfterAFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if got, err := tree.Ignored("link/x"); err == nil || !strings.Contains(err.Error(), "beyond a symbolic link") {
+		if got, err := tree.Ignored("link/x"); err == nil || !strings.Contains(err.Error(), "lies behind a symlink") {
 			t.Errorf("behind a symlink: %t, %v", got, err)
+		}
+		if got, err := tree.Ignored("link"); err != nil || got {
+			t.Errorf("a symlink itself: %t, %v", got, err)
 		}
 		if got, err := tree.Ignored("ignored"); err != nil || !got {
 			t.Errorf("the question after that: %t, %v", got, err)

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	pathpkg "path"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -45,14 +48,20 @@ func (g *ignores) ask(path string) (bool, error) {
 		}
 		g.git = git
 	}
-	for _, form := range []string{path, path + "/"} {
+	forms := []string{path, path + "/"}
+	if info, err := os.Lstat(filepath.Join(g.root, filepath.FromSlash(path))); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		forms = forms[:1] // Git does not look behind it
+	}
+	answer := false
+	for _, form := range forms {
 		listed, err := g.exchange(form)
 		if err != nil {
 			return false, g.fail(err)
 		}
-		g.known[path] = g.known[path] || listed
+		answer = answer || listed
 	}
-	return g.known[path], nil
+	g.known[path] = answer // only a whole answer is known
+	return answer, nil
 }
 
 // exchange writes a path and reads the four fields that Git answers: source,
@@ -78,7 +87,12 @@ func (g *ignores) exchange(path string) (bool, error) {
 // fail ends a process that did not answer, such as one that was asked for a path
 // behind a symlink. Its own words say why; the next question starts a new one.
 func (g *ignores) fail(err error) error {
-	if ended := g.end(); ended != nil {
+	ended := g.end()
+	var failed *run.Error
+	if errors.As(ended, &failed) && strings.Contains(strings.Join(failed.Last, " "), "beyond a symbolic link") {
+		return errors.New("lies behind a symlink, where Git does not look")
+	}
+	if ended != nil {
 		return explain(g.root, ended)
 	}
 	return fmt.Errorf("git check-ignore: %w", err)
