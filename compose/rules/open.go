@@ -48,7 +48,7 @@ func joined(ports []publication) []publication {
 	var all []publication
 	for _, p := range ports {
 		if n := len(all) - 1; n >= 0 && p.low > 0 && all[n].high+1 == p.low && all[n].address == p.address && all[n].protocol == p.protocol {
-			all[n].high = p.high
+			all[n].high, all[n].all = p.high, true
 			continue
 		}
 		all = append(all, p)

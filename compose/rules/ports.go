@@ -94,6 +94,7 @@ type publication struct {
 	address   string // "" for all
 	low, high int    // 0 where Docker chooses
 	protocol  string
+	all       bool // every one of them, and not one that Docker chooses
 }
 
 // published lists the ports that a service publishes: none on the host's own
@@ -108,7 +109,7 @@ func published(s service) []publication {
 		if !ok {
 			continue // Compose refuses it
 		}
-		all = append(all, publication{s.item(i, portText(p), "ports"), p.HostIP, low, high, cmp.Or(p.Protocol, "tcp")})
+		all = append(all, publication{s.item(i, portText(p), "ports"), p.HostIP, low, high, cmp.Or(p.Protocol, "tcp"), false})
 	}
 	return all
 }
@@ -137,6 +138,8 @@ func portRange(text string) (low, high int, ok bool) {
 
 func (p publication) String() string {
 	switch {
+	case p.all:
+		return fmt.Sprintf("ports %d-%d/%s", p.low, p.high, p.protocol)
 	case p.low == 0:
 		return "a port of Docker's choice"
 	case p.low == p.high:
