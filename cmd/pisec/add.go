@@ -80,7 +80,7 @@ func add(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	return applyAdditions(c, store, wanted, additions)
+	return applyAdditions(c, f, store, wanted, additions)
 }
 
 // planAdditions encrypts one value, of one version, for several hosts.
@@ -123,8 +123,8 @@ func onSameCommand(c *ucli.Context, err error) error {
 
 // applyAdditions shows and, without --dry-run, writes what was encrypted to the
 // wanted readers.
-func applyAdditions(c *ucli.Context, store secrets.Store, wanted []secrets.Wanted, additions []*secrets.Addition) error {
-	store.Check = sameReaders(c, wanted)
+func applyAdditions(c *ucli.Context, f *fleet.Fleet, store secrets.Store, wanted []secrets.Wanted, additions []*secrets.Addition) error {
+	store.Check = sameReaders(c, f, wanted)
 	// A value that was cut short by Ctrl-C looks like any other.
 	if err := c.Context.Err(); err != nil {
 		return err

@@ -75,7 +75,7 @@ func copySecret(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	return applyAdditions(c, store, wanted, additions)
+	return applyAdditions(c, f, store, wanted, additions)
 }
 
 // otherHosts are those that the arguments select. A glob or a tag may mean the

@@ -229,7 +229,7 @@ func (e *editing) replace(value []byte) error {
 		return err
 	}
 	a.Replacing(e.base.Label.Version)
-	return applyAdditions(e.c, e.store, []secrets.Wanted{{Host: e.host.Name, Readers: readers}}, []*secrets.Addition{a})
+	return applyAdditions(e.c, e.fleet, e.store, []secrets.Wanted{{Host: e.host.Name, Readers: readers}}, []*secrets.Addition{a})
 }
 
 // readersNow are the readers after the editor was open for however long.

@@ -64,7 +64,7 @@ func importFile(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := applyAdditions(c, store, wanted, additions); err != nil {
+	if err := applyAdditions(c, f, store, wanted, additions); err != nil {
 		return err
 	}
 	warnOfFile(c)

@@ -31,13 +31,16 @@ func readersOf(c *ucli.Context, f *fleet.Fleet, host fleet.Host) ([]secrets.Read
 // sameReaders tells whether hosts still have the readers that something was
 // encrypted to. Between reading the fleet and writing secrets somebody may have
 // typed a value, or a passphrase, and somebody else removed an operator.
-func sameReaders(c *ucli.Context, wanted []secrets.Wanted) func() error {
+func sameReaders(c *ucli.Context, f *fleet.Fleet, wanted []secrets.Wanted) func() error {
 	return func() error {
-		f, err := cli.LoadFleet(c)
+		if f.SettingsUnchanged() {
+			return haveReaders(c, f, wanted) // which reads the hosts' keys again
+		}
+		now, err := cli.LoadFleet(c)
 		if err != nil {
 			return err
 		}
-		return haveReaders(c, f, wanted)
+		return haveReaders(c, now, wanted)
 	}
 }
 

@@ -81,7 +81,7 @@ func rekey(c *ucli.Context) error {
 	if err := c.Context.Err(); err != nil {
 		return err
 	}
-	store.Check = sameReaders(c, wanted)
+	store.Check = sameReaders(c, f, wanted)
 	if err := store.ApplyRekey(plan, identities...); err != nil {
 		return err
 	}

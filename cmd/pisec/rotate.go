@@ -74,5 +74,5 @@ func rotate(c *ucli.Context) error {
 			return err
 		}
 	}
-	return applyAdditions(c, store, []secrets.Wanted{{Host: host.Name, Readers: readers}}, additions)
+	return applyAdditions(c, f, store, []secrets.Wanted{{Host: host.Name, Readers: readers}}, additions)
 }

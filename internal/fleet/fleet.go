@@ -36,7 +36,9 @@ type Fleet struct {
 	Boards    []string // names that a host.toml can give as its board, sorted
 	Roles     []string // names that it can give as its roles, sorted
 
-	known choices
+	known    choices
+	files    fs.FS
+	settings string // text of fleet.toml
 }
 
 var hostName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)

@@ -23,6 +23,7 @@ var pluginName = regexp.MustCompile(`^[a-z0-9][a-z0-9+._-]*$`)
 func (f *Fleet) readSettings(files fs.FS) []error {
 	var s settingsFile
 	doc, problems := readTOML(files, Marker, &s)
+	f.files, f.settings = files, doc.text
 	f.Operators, f.Plugins = s.Operators, s.Plugins
 	f.Registry = Registry(s.Registry)
 	problems = append(problems, f.Registry.validate(doc)...)
@@ -40,6 +41,12 @@ func (f *Fleet) readSettings(files fs.FS) []error {
 		problems = append(problems, doc.problem([]string{"build_system"}, "build_system is %q: %s are known", s.BuildSystem, strings.Join(buildSystems(), ", ")))
 	}
 	return problems
+}
+
+// SettingsUnchanged tells whether fleet.toml is still what was read.
+func (f *Fleet) SettingsUnchanged() bool {
+	data, err := fs.ReadFile(f.files, Marker)
+	return err == nil && string(data) == f.settings
 }
 
 // buildSystems are the systems on which flake.nix can build; it has the same list.
