@@ -55,6 +55,8 @@ func explain(registry string, err error) error {
 		e.Fix = "correct the name, if there is no such image; if it is private: docker login " + registry
 	case http.StatusTooManyRequests:
 		e.Message, e.Fix = "too many requests (429), also after waiting", "try again later; docker login gives many registries a higher limit"
+	default:
+		e.Fix = "the trouble is on its side, or a proxy's in between; try again later"
 	}
 	return e
 }
@@ -66,6 +68,8 @@ func fixFor(registry, message string) string {
 		return fmt.Sprintf("it speaks plain http; if that is as it should be, write into fleet.toml: [registry] insecure = [%q]", registry)
 	case strings.Contains(message, "certificate"):
 		return "if it has a certificate authority of its own, name its file in SSL_CERT_FILE"
+	case strings.Contains(message, "invalid character '<'"):
+		return "it answers with a web page: correct the name, or see what stands in between, such as a proxy that asks for a login"
 	case strings.Contains(message, "dial tcp"):
 		return "see whether it can be reached from here, also by way of HTTPS_PROXY"
 	}
