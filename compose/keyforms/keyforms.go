@@ -1,4 +1,6 @@
-package rules
+// Package keyforms knows keys and tokens by how they are written. It finds them, to
+// say that they stand in clear, and hides them where a text is shown.
+package keyforms
 
 import (
 	"regexp"
@@ -41,30 +43,34 @@ var keyForms = sync.OnceValue(func() []keyForm {
 	}
 })
 
-// keyFinder looks for keys in texts.
-type keyFinder struct{ forms []keyForm }
+// Finder looks for keys in texts.
+type Finder struct{ forms []keyForm }
 
-func newKeyFinder() keyFinder { return keyFinder{keyForms()} }
+// New makes a finder of all forms.
+func New() Finder { return Finder{keyForms()} }
 
-// in keeps the forms that a text can hold: those whose mark it contains.
-func (k keyFinder) in(text string) keyFinder {
+// None tells that nothing can be found.
+func (k Finder) None() bool { return len(k.forms) == 0 }
+
+// In keeps the forms that a text can hold: those whose mark it contains.
+func (k Finder) In(text string) Finder {
 	var possible []keyForm
 	for _, f := range k.forms {
 		if strings.Contains(text, f.mark) {
 			possible = append(possible, f)
 		}
 	}
-	return keyFinder{possible}
+	return Finder{possible}
 }
 
-// find gives the kind of the first key in a line, and its column from 1.
-func (k keyFinder) find(line string) (kind string, column int) {
+// Find gives the kind of the first key in a line, and its column from 1.
+func (k Finder) Find(line string) (kind string, column int) {
 	for _, f := range k.forms {
 		if !strings.Contains(line, f.mark) {
 			continue
 		}
 		for _, m := range f.form.FindAllStringSubmatchIndex(line, -1) {
-			if !placeholder(line[m[2]:m[3]]) {
+			if !Placeholder(line[m[2]:m[3]]) {
 				return f.kind, utf8.RuneCountInString(line[:m[2]]) + 1
 			}
 		}
@@ -72,9 +78,9 @@ func (k keyFinder) find(line string) (kind string, column int) {
 	return "", 0
 }
 
-// placeholder tells whether a value is one that stands for the real one, as in
+// Placeholder tells whether a value is one that stands for the real one, as in
 // an example.
-func placeholder(value string) bool {
+func Placeholder(value string) bool {
 	lower := strings.ToLower(value)
 	for _, word := range []string{"example", "your", "changeme", "change-me", "change_me", "placeholder", "replace", "dummy", "todo", "xxxx", "****", "....", "<", "insert"} {
 		if strings.Contains(lower, word) {
@@ -90,4 +96,18 @@ func placeholder(value string) bool {
 		letters[b] = true
 	}
 	return len(letters) < 4
+}
+
+// Hidden stands where a key was.
+const Hidden = "(hidden)"
+
+// Hide puts Hidden in the place of every key in a text.
+func (k Finder) Hide(text string) string {
+	for _, f := range k.In(text).forms {
+		text = f.form.ReplaceAllStringFunc(text, func(found string) string {
+			key := f.form.FindStringSubmatch(found)[1]
+			return strings.Replace(found, key, Hidden, 1)
+		})
+	}
+	return text
 }
