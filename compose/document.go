@@ -81,8 +81,8 @@ func (d document) at(n *yaml.Node) Position {
 	return Position{d.file, n.Line, n.Column}
 }
 
-// find walks mapping keys, and list items by name or index, as far as they
-// exist. It returns the key's node (or the item's) that lies deepest on the
+// find walks mapping keys, list items by name or index, and a value by "=" and
+// itself, as far as they exist. It returns the key's node (or the item's) that lies deepest on the
 // way, and whether the whole path was found.
 func (d document) find(path ...string) (place *yaml.Node, whole bool) {
 	current := d.root
@@ -117,6 +117,10 @@ func child(n *yaml.Node, step string) (key, value *yaml.Node) {
 			if step == itoa(i) || step == "["+itoa(i)+"]" || names(item, step) {
 				return item, item
 			}
+		}
+	case yaml.ScalarNode:
+		if step == "="+n.Value {
+			return n, n
 		}
 	}
 	return nil, nil

@@ -25,6 +25,11 @@ var (
 	namedService = regexp.MustCompile(`service "([^"]+)"`)
 )
 
+// placedError is a finding as an error, in the place of one of compose-go.
+type placedError struct{ Finding }
+
+func (e placedError) Error() string { return e.Message }
+
 // modelFindings turns an error of compose-go, which has no position, into
 // findings at the places that its text names.
 func (l *loading) modelFindings(docs documents, err error) []Finding {
@@ -34,6 +39,9 @@ func (l *loading) modelFindings(docs documents, err error) []Finding {
 			all = append(all, l.modelFindings(docs, e)...)
 		}
 		return all
+	}
+	if placed, ok := err.(placedError); ok {
+		return []Finding{placed.Finding}
 	}
 	text := withoutTokens(strings.TrimSuffix(strings.TrimSpace(err.Error()), ": invalid compose project"))
 	text = strings.ReplaceAll(text, repositoryRoot+"/", "")

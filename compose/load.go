@@ -29,7 +29,7 @@ func Load(ctx context.Context, src Source) (*Stack, []Finding) {
 		l.read, l.resolve, l.load, l.deviceKnows, l.secretUses, l.services, l.boundVolumes, l.projectDirectories, l.reservedNames,
 	} {
 		step(ctx)
-		if HasErrors(l.findings) {
+		if l.interrupted(ctx) || HasErrors(l.findings) {
 			return nil, SortFindings(l.findings)
 		}
 	}
@@ -107,16 +107,23 @@ func (l *loading) load(ctx context.Context) {
 		return
 	}
 	l.docs = docs
-	l.dict = l.model(ctx, docs, func(ctx context.Context) (map[string]any, error) {
+	var project *types.Project
+	dict := l.model(ctx, docs, func(ctx context.Context) (map[string]any, error) {
 		dict, err := modelOf(u, configs, l.stackOptions)(ctx)
 		if err != nil {
 			return nil, err
 		}
+		if err := dependenciesOf(dict, l.profiles()).check(docs); err != nil {
+			return nil, err
+		}
 		l.src.relativePaths(dict)
 		details := types.ConfigDetails{WorkingDir: "/" + l.src.Dir(), Environment: maps.Clone(l.env)} // nothing is read relative to it
-		l.project, err = loader.ModelToProject(dict, loader.ToOptions(&details, []func(*loader.Options){l.stackOptions}), details)
+		project, err = loader.ModelToProject(dict, loader.ToOptions(&details, []func(*loader.Options){l.stackOptions}), details)
 		return dict, err
 	})
+	if dict != nil {
+		l.dict, l.project = dict, project
+	}
 }
 
 // profiles are those that Compose enables by itself, from its variable.

@@ -2,7 +2,6 @@ package compose
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"path"
 	"strings"
@@ -82,10 +81,10 @@ func (l *loading) refersToFiles(f composeFile) bool {
 // parse reports what compose-go's parser does not like in a file.
 func (l *loading) parse(ctx context.Context, f composeFile) {
 	u := unit{dir: "."}
-	_, err := modelOf(u, []types.ConfigFile{f.config()}, func(o *loader.Options) {
+	_, err := await(ctx, modelOf(u, []types.ConfigFile{f.config()}, func(o *loader.Options) {
 		baseOptions(o)
 		o.SkipInterpolation, o.SkipExtends = true, true
-	})(ctx)
+	}))
 	if err != nil && failedToParse.MatchString(err.Error()) {
 		l.findings = append(l.findings, l.modelFindings(f.docs, err)...)
 	}
@@ -100,13 +99,16 @@ func attempts(docs documents) int { return max(4, min(64, 64_000/(docs.values()+
 func (l *loading) model(ctx context.Context, docs documents, load func(context.Context) (map[string]any, error)) map[string]any {
 	var found []Finding
 	for range attempts(docs) {
-		dict, err := load(ctx)
+		dict, err := await(ctx, load)
 		if err == nil {
 			return dict
 		}
+		if l.interrupted(ctx) {
+			return nil
+		}
 		found = append(found, l.modelFindings(docs, err)...)
-		if failedToParse.MatchString(err.Error()) {
-			break // the parser always meets the same error first
+		if _, ours := err.(placedError); ours || failedToParse.MatchString(err.Error()) {
+			break // we, and the parser, always meet the same error first
 		}
 	}
 	l.findings = append(l.findings, l.named(found)...)
@@ -125,18 +127,13 @@ func (l *loading) named(found []Finding) []Finding {
 // modelOf gives a function that loads the files of a unit with compose-go, from
 // memory and with the unit's variables.
 func modelOf(u unit, configs []types.ConfigFile, options func(*loader.Options)) func(context.Context) (map[string]any, error) {
-	return func(ctx context.Context) (dict map[string]any, err error) {
-		defer func() { // whatever is in a file, it must not end the program
-			if r := recover(); r != nil {
-				dict, err = nil, fmt.Errorf("compose-go cannot read this: %v", r)
-			}
-		}()
+	return func(ctx context.Context) (map[string]any, error) {
 		details := types.ConfigDetails{
 			WorkingDir:  path.Join(repositoryRoot, u.dir),
 			Environment: maps.Clone(u.env),
 			ConfigFiles: configs,
 		}
-		dict, err = loader.LoadModelWithContext(ctx, details, quickly(configs, options))
+		dict, err := loader.LoadModelWithContext(ctx, details, quickly(configs, options))
 		if u.level > 0 && err != nil && err.Error() == "empty compose file" {
 			return nil, nil // only the stack needs to have something
 		}
