@@ -193,7 +193,7 @@ func TestFindings(t *testing.T) {
 		{".env refers to a secret", stack{files: map[string]string{"compose.yaml": web, ".env": "A=${KEY}\n"}, secrets: secrets},
 			".env:1:1: error: variable KEY is not defined in this file [undefined-variable]"},
 		{"broken .env", stack{files: map[string]string{"compose.yaml": web, ".env": "hunter2 is my secret\n"}},
-			".env: error: is not a valid env file [syntax]"},
+			".env:1:1: error: a name has a space in it [syntax]"},
 		{"outside", stack{files: one(web + "    volumes:\n      - ../x:/a\n      - ./d/../../z:/b\n      - type: bind\n        source: ..\n        target: /c\n")},
 			"compose.yaml:5:9: error: stacks/x is mounted, and Git neither tracks nor ignores it [untracked-file]\n" +
 				"compose.yaml:6:9: error: stacks/z is mounted, and Git neither tracks nor ignores it [untracked-file]\n" +

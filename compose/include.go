@@ -1,7 +1,6 @@
 package compose
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/template"
 	"go.yaml.in/yaml/v4"
 
@@ -200,13 +198,7 @@ func (l *loading) includeVariables(u unit, i include) map[string]string {
 	}
 	env := maps.Clone(u.env)
 	own := map[string]string{}
-	lookUp := func(name string) (string, bool) {
-		if value, defined := u.env[name]; defined {
-			return value, true
-		}
-		value, defined := own[name]
-		return value, defined
-	}
+	lookUp := func(name string) (string, bool) { value, defined := u.env[name]; return value, defined }
 	for _, file := range files {
 		l.files[l.src.relative(file)] = true
 		data, err := ReadFile(l.src.Repository, file)
@@ -218,12 +210,8 @@ func (l *loading) includeVariables(u unit, i include) map[string]string {
 			l.report(Position{file, 1, 1}, CodeSyntax, Error, manyReferences, "")
 			continue
 		}
-		parsed, err := dotenv.ParseWithLookup(bytes.NewReader(data), lookUp)
-		if err != nil {
-			// The parser quotes the line, which may hold what should be a secret.
-			l.report(Position{File: file}, CodeSyntax, Error, "is not a valid env file", "write one NAME=value a line")
-		}
-		maps.Copy(own, parsed)
+		e := envFile{file, string(data), own, lookUp, (*loading).undefinedHere, 0}
+		e.parse(l)
 		for name, value := range own {
 			if _, defined := u.env[name]; !defined {
 				env[name] = value

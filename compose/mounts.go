@@ -86,6 +86,16 @@ func (l *loading) configs(config types.ServiceConfig, in *inputs) {
 // envFiles takes the service's env files to the device and looks for variables
 // in them, since Compose interpolates those too.
 func (l *loading) envFiles(config types.ServiceConfig, in *inputs) {
+	known := map[string]string{}
+	lookUp := func(name string) (string, bool) {
+		if value, defined := l.env[name]; defined {
+			return value, true
+		}
+		if value := config.Environment[name]; value != nil {
+			return *value, true
+		}
+		return "", false
+	}
 	for i, e := range config.EnvFiles {
 		place := l.docs.item(i, e.Path, "services", config.Name, "env_file")
 		if !isRelative(e.Path) {
@@ -103,6 +113,8 @@ func (l *loading) envFiles(config types.ServiceConfig, in *inputs) {
 		l.takeRequired(place, rel, in)
 		if data, err := ReadFile(l.src.Repository, file); err == nil && e.Format != "raw" {
 			l.envFileVariables(file, string(data), in)
+			e := envFile{file, string(data), known, lookUp, (*loading).undefined, 0}
+			e.parse(l)
 		}
 	}
 }
@@ -131,8 +143,15 @@ func (l *loading) labelFiles(config types.ServiceConfig, in *inputs) {
 			l.report(place, CodePath, Error, fmt.Sprintf("label_file %s is not a file of the repository", file), "name it by a relative path")
 			continue
 		}
-		if rel, ok := l.inside(place, config.Name, file); ok {
-			l.takeRequired(place, rel, in)
+		rel, ok := l.inside(place, config.Name, file)
+		if !ok {
+			continue
+		}
+		l.takeRequired(place, rel, in)
+		file = path.Join(l.src.Dir(), rel)
+		if data, err := ReadFile(l.src.Repository, file); err == nil && !reference.TooMany(string(data)) {
+			e := envFile{file, string(data), map[string]string{}, nothing, (*loading).undefinedHere, 0}
+			e.parse(l)
 		}
 	}
 }

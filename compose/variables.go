@@ -1,7 +1,6 @@
 package compose
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/template"
 	"go.yaml.in/yaml/v4"
 
@@ -34,12 +32,8 @@ func (l *loading) variables() {
 			l.report(Position{file, 1, 1}, CodeSyntax, Error, manyReferences, "")
 			return
 		}
-		parsed, err := dotenv.ParseWithLookup(bytes.NewReader(data), func(string) (string, bool) { return "", false })
-		if err != nil {
-			// The parser quotes the line, which may hold what should be a secret.
-			l.report(Position{File: file}, CodeSyntax, Error, "is not a valid env file", "write one NAME=value a line")
-		}
-		maps.Copy(l.env, parsed)
+		e := envFile{file, string(data), l.env, nothing, (*loading).undefinedHere, 0}
+		e.parse(l)
 		l.checkEnvFile(file, string(data), l.env)
 	case !errors.Is(err, fs.ErrNotExist):
 		l.report(Position{File: file}, CodeRead, Error, err.Error(), "")
@@ -61,10 +55,17 @@ func (l *loading) checkEnvFile(file, text string, env map[string]string) {
 		}
 		undefined, _ := l.lookUp(value, env)
 		for _, missing := range undefined {
-			l.report(Position{file, i + 1, 1}, CodeUndefined, Error, fmt.Sprintf("variable %s is not defined in this file", missing),
-				"define it above, write $$ for a dollar sign, or refer to it in compose.yaml, where the host's variables and secrets are known")
+			l.undefinedHere(Position{file, i + 1, 1}, missing)
 		}
 	}
+}
+
+// nothing finds no variable.
+func nothing(string) (string, bool) { return "", false }
+
+func (l *loading) undefinedHere(p Position, name string) {
+	l.report(p, CodeUndefined, Error, fmt.Sprintf("variable %s is not defined in this file", name),
+		"define it above, write $$ for a dollar sign, or refer to it in compose.yaml, where the host's variables and secrets are known")
 }
 
 // checkUnit reports every variable of the Compose files that has neither value
