@@ -14,15 +14,9 @@ var (
 	inConstruct    = regexp.MustCompile(`^(while .+?) at line (\d+)(?:, column (\d+))?: (?:line \d+(?:, column \d+)?: )?(.*)$`)
 	atLine         = regexp.MustCompile(`^line (\d+)(?:, column (\d+))?: (.*)$`)
 
-	validating   = regexp.MustCompile(`^validating (\S+): (\S*) (.*)$`)
-	additional   = regexp.MustCompile(`^additional properties (.*) not allowed$`)
-	pathFirst    = regexp.MustCompile(`^([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_\[\]/-]+)+): `)
-	pathInside   = regexp.MustCompile(`(?:interpolating|format for|key in) ([A-Za-z0-9_.\[\]/-]+?)[.:](?:\s|$)`)
-	cannotMerge  = regexp.MustCompile(`^cannot override services\.x\.(\S+)$`)
-	quotedWord   = regexp.MustCompile(`"([^"]+)"`)
-	lastWord     = regexp.MustCompile(`: (\S+)$`)
-	firstOfCycle = regexp.MustCompile(`cycle detected: (\S+) ->`)
-	namedService = regexp.MustCompile(`service "([^"]+)"`)
+	validating  = regexp.MustCompile(`^validating (\S+): (\S*) (.*)$`)
+	additional  = regexp.MustCompile(`^additional properties (.*) not allowed$`)
+	cannotMerge = regexp.MustCompile(`^cannot override services\.x\.(\S+)$`)
 )
 
 // placedError is a finding as an error, in the place of one of compose-go.
@@ -51,7 +45,13 @@ func (l *loading) modelFindings(docs documents, err error) []Finding {
 	if m := validating.FindStringSubmatch(text); m != nil {
 		return l.schemaFindings(docs, strings.FieldsFunc(m[2], isDot), m[3])
 	}
+	if all := decodingFindings(docs, text); all != nil {
+		return all
+	}
 	f := Finding{Code: CodeModel, Severity: Error, Message: strings.Join(strings.Fields(text), " ")}
+	if m := extendsCircle.FindStringSubmatch(f.Message); m != nil {
+		return []Finding{circleFinding(docs, m[1])}
+	}
 	if m := cannotMerge.FindStringSubmatch(text); m != nil {
 		f.Message = fmt.Sprintf("%s cannot be merged with that of a service that it extends, includes or overrides", m[1])
 		return []Finding{f.At(docs.inAnyService(strings.Split(m[1], ".")))}
@@ -60,29 +60,6 @@ func (l *loading) modelFindings(docs documents, err error) []Finding {
 		f.Code, f.Message = CodeUnsupported, errOtherFile.Error()
 	}
 	return []Finding{f.At(placeOf(docs, f.Message))}
-}
-
-// placeOf looks for what an error without a position speaks of: a path, a
-// service, or a value.
-func placeOf(docs documents, text string) Position {
-	for _, pattern := range []*regexp.Regexp{pathFirst, pathInside} {
-		if m := pattern.FindStringSubmatch(text); m != nil {
-			return docs.find(strings.Split(m[1], ".")...)
-		}
-	}
-	for _, pattern := range []*regexp.Regexp{namedService, firstOfCycle} {
-		if m := pattern.FindStringSubmatch(text); m != nil {
-			return docs.find("services", m[1])
-		}
-	}
-	for _, pattern := range []*regexp.Regexp{quotedWord, lastWord} {
-		if m := pattern.FindStringSubmatch(text); m != nil {
-			if place, found := docs.value(m[1]); found {
-				return place
-			}
-		}
-	}
-	return docs.find()
 }
 
 func isDot(r rune) bool { return r == '.' }

@@ -148,11 +148,11 @@ func TestFindings(t *testing.T) {
 		{"no image", stack{files: one("services:\n  web:\n    command: x\n")},
 			`compose.yaml:2:3: error: service "web" has neither an image nor a build context specified [invalid-compose]`},
 		{"undefined dependency", stack{files: one(web + "    depends_on: [db]\n")},
-			`compose.yaml:2:3: error: service "web" depends on undefined service "db" [invalid-compose]`},
+			`compose.yaml:4:18: error: service "web" depends on undefined service "db" [invalid-compose]`},
 		{"undefined volume", stack{files: one(web + "    volumes: [\"data:/data\"]\n")},
-			`compose.yaml:2:3: error: service "web" refers to undefined volume data [invalid-compose]`},
+			`compose.yaml:4:15: error: service "web" refers to undefined volume data [invalid-compose]`},
 		{"undefined secret", stack{files: one(web + "    secrets: [NOPE]\n")},
-			`compose.yaml:2:3: error: service "web" refers to undefined secret NOPE [invalid-compose]`},
+			`compose.yaml:4:15: error: service "web" refers to undefined secret NOPE [invalid-compose]`},
 
 		// Unsupported.
 		{"extends here", stack{files: one(web + "  b:\n    extends: web\n")}, ""},
