@@ -110,7 +110,7 @@ func TestPlaintextSecrets(t *testing.T) {
 		{".env by another name", env("DB_PASSWORD: $DB").file("a/.env", "DB=canary\n"), "a/compose.yaml:5:19: warning: DB_PASSWORD" + inService},
 		{".env that a secret replaces", fixture{files: one("    command: x\n").file("a/.env", "DB_PASSWORD=laptop\n").files, secrets: map[string]string{"DB_PASSWORD": "v"}}.
 			with(func(t *rules.Target) { t.Secrets = []rules.Secret{{"DB_PASSWORD", "x", true}} }), ""},
-		{"env_file", one("    env_file: [{path: w.env}]\n").file("a/w.env", "A_TOKEN='canary'\nB_TOKEN=/x\nC_TOKEN=${HOME_OF:-x}\nhunter PASSWORD=canary\n"),
+		{"env_file", one("    env_file: [{path: w.env}]\n").file("a/w.env", "A_TOKEN='canary'\nB_TOKEN=/x\nC_TOKEN=${HOME_OF:-x}\n# hunter PASSWORD=canary\n"),
 			"a/w.env:1:1: warning: A_TOKEN has a literal value [plaintext-secret]"},
 		{"file of a secret", fixture{files: stacks(plain+"    secrets: [A, B, C]\nsecrets:\n  A:\n    file: ./a.txt\n  B: {file: b.txt}\n  C: {file: ../../elsewhere.txt}\n  D: {file: /a.txt}\n").
 			file("a/a.txt", "canary\n").file("a/b.txt", "changeme\n").files, secrets: map[string]string{"A": "v", "B": "v", "C": "v"}},
