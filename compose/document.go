@@ -266,30 +266,6 @@ func (ds documents) value(text string) (Position, bool) {
 	return Position{}, false
 }
 
-// keysOf lists the keys of a mapping node, in file order.
-func keysOf(n *yaml.Node) []string {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	var keys []string
-	for i := 0; i < len(n.Content); i += 2 {
-		keys = append(keys, n.Content[i].Value)
-	}
-	return keys
-}
-
-func onLine(n *yaml.Node, line int) *yaml.Node {
-	if n == nil || n.Kind != yaml.MappingNode && n.Line == line {
-		return n
-	}
-	for _, c := range n.Content {
-		if found := onLine(c, line); found != nil {
-			return found
-		}
-	}
-	return nil
-}
-
 // onLine is the first node that starts on a line of a file, or nil.
 func (ds documents) onLine(file string, line int) *yaml.Node {
 	for _, d := range ds {

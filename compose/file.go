@@ -33,7 +33,7 @@ type composeFile struct {
 func newComposeFile(repository fs.FS, name string) (composeFile, *Finding) {
 	data, err := ReadFile(repository, name)
 	if err != nil {
-		return composeFile{}, &Finding{File: name, Code: CodeRead, Message: err.Error()}
+		return composeFile{}, &Finding{File: name, Code: CodeRead, Message: err.Error(), Fix: readFix(err)}
 	}
 	if at, problem := notText(data); problem != "" {
 		line, column := 1+bytes.Count(data[:at], []byte("\n")), at-bytes.LastIndexByte(data[:at], '\n')
@@ -196,9 +196,24 @@ func ReadFile(repository fs.FS, file string) ([]byte, error) {
 		return nil, plain(err)
 	}
 	if len(data) > maxFile {
-		return nil, errors.New("is larger than 1 MiB")
+		return nil, errTooLarge
 	}
 	return data, nil
+}
+
+var errTooLarge = errors.New("is larger than 1 MiB")
+
+// readFix says what to do about an error of ReadFile.
+func readFix(err error) string {
+	switch {
+	case errors.Is(err, errTooLarge):
+		return "split it, or mount what is large as a file of its own"
+	case errors.Is(err, errNotRegular):
+		return "put the file that it points to in its place"
+	case strings.Contains(err.Error(), "escapes from parent"): // os.Root has no error for it
+		return "it leads out of the repository through a symlink: keep the file or folder itself in the repository"
+	}
+	return ""
 }
 
 // plain is an error in the same words for every kind of file system.

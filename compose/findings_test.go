@@ -30,7 +30,7 @@ func TestFindings(t *testing.T) {
 		{"undefined without braces", stack{files: one("services:\n  web:\n    image: x:$TAG\n")},
 			"compose.yaml:3:12: error: variable TAG is not defined [undefined-variable]"},
 		{"undefined, required", stack{files: one("services:\n  web:\n    image: x${TAG:?say which}\n")},
-			"compose.yaml:3:12: error: variable TAG is not defined [undefined-variable]"},
+			"compose.yaml:3:12: error: variable TAG is not defined: say which [undefined-variable]"},
 		{"empty, required", stack{files: one("services:\n  web:\n    image: x${TAG:?say which}\n"), env: map[string]string{"TAG": ""}},
 			"compose.yaml:3:5: error: error while interpolating services.web.image: required variable TAG is missing a value: say which [invalid-compose]"},
 		{"default of an undefined one is undefined", stack{files: one("services:\n  web:\n    image: ${A:-${B}}\n")},
@@ -231,6 +231,10 @@ func TestFindings(t *testing.T) {
 		{"optional env_file that is not there", stack{files: one(web + "    env_file:\n      - path: a.env\n        required: false\n")}, ""},
 		{"absolute env_file", stack{files: one(web + "    env_file: /etc/a.env\n")},
 			"compose.yaml:4:5: error: env_file /etc/a.env is not a file of the repository [path]"},
+		{"empty env_file", stack{files: one(web + "    env_file: \"\"\n")},
+			"compose.yaml:4:5: error: service web has an empty path here [path]"},
+		{"large env_file", stack{files: map[string]string{"compose.yaml": web + "    env_file: a.env\n", "a.env": "#" + strings.Repeat("x", 1<<20)}},
+			"a.env: error: is larger than 1 MiB [unreadable]"},
 		{"env_file with an undefined variable", stack{files: map[string]string{"compose.yaml": web + "    env_file: a.env\n", "a.env": "# ${NOT_THIS}\nA=1\nB=${NOPE}\n"}},
 			"a.env:3:1: error: variable NOPE is not defined [undefined-variable]"},
 	} {
@@ -255,6 +259,7 @@ func TestFindingFixes(t *testing.T) {
 	for _, c := range []struct{ name, content, want string }{
 		{"missing secret", web + "    secrets: [KEY]\nsecrets: {KEY: {environment: KEY}}\n", "pisec add pi KEY"},
 		{"undefined variable", web + "    command: $NAME\n", "if it is a secret: pisec add pi NAME; if not: set it in stacks/s/.env or under [env] in hosts/pi/host.toml"},
+		{"large", "#" + strings.Repeat("x", 1<<20), "split it, or mount what is large as a file of its own"},
 		{"untracked config", web + "    configs: [c]\nconfigs: {c: {file: c.conf}}\n", "git add stacks/s/c.conf"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -127,10 +127,26 @@ func TestSymlinks(t *testing.T) {
 			src.Repository = opened.FS()
 			_, findings := compose.Load(t.Context(), src)
 			want := "compose.yaml:5:9: error: stacks/s/conf/link is not a regular file: a symlink would point elsewhere on the device [unreadable]\n"
-			if got := text(findings); got != want {
-				t.Errorf("got %swant %s", got, want)
+			if got := text(findings); got != want || findings[0].Fix != "put the file that it points to in its place" {
+				t.Errorf("got %swant %s, with a fix: %+v", got, want, findings)
 			}
 		})
+	}
+}
+
+// TestSymlinkedEnv: what leads out of the repository is told apart.
+func TestSymlinkedEnv(t *testing.T) {
+	s, dir := stack{files: one(web)}, t.TempDir()
+	write(t, dir, s)
+	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "stacks/s/.env")); err != nil {
+		t.Fatal(err)
+	}
+	src := s.source()
+	src.Repository = root(t, dir)
+	_, findings := compose.Load(t.Context(), src)
+	const fix = "it leads out of the repository through a symlink: keep the file or folder itself in the repository"
+	if len(findings) != 1 || findings[0].File != "stacks/s/.env" || findings[0].Fix != fix {
+		t.Errorf("got %+v, want one finding with the fix %q", findings, fix)
 	}
 }
 

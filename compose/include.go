@@ -203,7 +203,7 @@ func (l *loading) includeVariables(u unit, i include) map[string]string {
 		l.files[l.src.relative(file)] = true
 		data, err := ReadFile(l.src.Repository, file)
 		if err != nil {
-			l.report(Position{File: file}, CodeRead, Error, err.Error(), "")
+			l.report(Position{File: file}, CodeRead, Error, err.Error(), readFix(err))
 			continue
 		}
 		if reference.TooMany(string(data)) {

@@ -26,6 +26,8 @@ func newInputs(names []string, versions map[string]string) *inputs {
 	return in
 }
 
+var errNotRegular = errors.New("is not a regular file: a symlink would point elsewhere on the device")
+
 func (in *inputs) secret(name, version string) { in.Secrets[name] = version }
 
 func (in *inputs) inline(name, content string) {
@@ -41,7 +43,7 @@ func (in *inputs) file(repository fs.FS, name string) error {
 		return plain(err)
 	}
 	if !info.Mode().IsRegular() {
-		return errors.New("is not a regular file: a symlink would point elsewhere on the device")
+		return errNotRegular
 	}
 	f, err := repository.Open(name)
 	if err != nil {

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -87,15 +88,6 @@ func (l *loading) configs(config types.ServiceConfig, in *inputs) {
 // in them, since Compose interpolates those too.
 func (l *loading) envFiles(config types.ServiceConfig, in *inputs) {
 	known := map[string]string{}
-	lookUp := func(name string) (string, bool) {
-		if value, defined := l.env[name]; defined {
-			return value, true
-		}
-		if value := config.Environment[name]; value != nil {
-			return *value, true
-		}
-		return "", false
-	}
 	for i, e := range config.EnvFiles {
 		place := l.docs.item(i, e.Path, "services", config.Name, "env_file")
 		if !isRelative(e.Path) {
@@ -111,24 +103,40 @@ func (l *loading) envFiles(config types.ServiceConfig, in *inputs) {
 			continue
 		}
 		l.takeRequired(place, rel, in)
-		if data, err := ReadFile(l.src.Repository, file); err == nil && e.Format != "raw" {
-			l.envFileVariables(file, string(data), in)
-			e := envFile{file, string(data), known, lookUp, (*loading).undefined, 0}
-			e.parse(l)
+		data, err := ReadFile(l.src.Repository, file)
+		if errors.Is(err, errTooLarge) {
+			l.report(Position{File: file}, CodeRead, Error, err.Error(), readFix(err))
+		}
+		if err == nil && e.Format != "raw" {
+			l.envFileVariables(&envFile{file, string(data), known, l.variablesOf(config), (*loading).undefined, 0}, in)
 		}
 	}
 }
 
-func (l *loading) envFileVariables(file, text string, in *inputs) {
-	if reference.TooMany(text) {
-		l.report(Position{file, 1, 1}, CodeSyntax, Error, manyReferences, "")
+// variablesOf looks variables up as Compose does for the env files of a service.
+func (l *loading) variablesOf(config types.ServiceConfig) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		if value, defined := l.env[name]; defined {
+			return value, true
+		}
+		if value := config.Environment[name]; value != nil {
+			return *value, true
+		}
+		return "", false
+	}
+}
+
+func (l *loading) envFileVariables(e *envFile, in *inputs) {
+	if reference.TooMany(e.text) {
+		l.report(Position{e.name, 1, 1}, CodeSyntax, Error, manyReferences, "")
 		return
 	}
-	for i, line := range strings.Split(text, "\n") {
+	e.parse(l)
+	for i, line := range strings.Split(e.text, "\n") {
 		if strings.HasPrefix(strings.TrimSpace(line), "#") {
 			continue
 		}
-		for _, name := range l.checkScalar(Position{file, i + 1, 1}, line, l.env) {
+		for _, name := range l.checkScalar(Position{e.name, i + 1, 1}, line, l.env) {
 			in.secret(name, l.src.Secrets[name])
 		}
 	}
@@ -162,6 +170,8 @@ func (l *loading) inside(place Position, service, source string) (string, bool) 
 	rel := path.Clean(source)
 	file := path.Join(l.src.Dir(), rel)
 	switch {
+	case source == "":
+		l.report(place, CodePath, Error, fmt.Sprintf("service %s has an empty path here", service), "name a file of the repository, or take the key out")
 	case file == ".." || strings.HasPrefix(file, "../"):
 		l.report(place, CodePath, Error, fmt.Sprintf("service %s uses %s, which is outside the repository", service, source),
 			"only files of the repository reach the device: move it into the stack's folder")
@@ -235,7 +245,7 @@ func (l *loading) take(place Position, rel string, in *inputs) {
 	}
 	for _, m := range members {
 		if err := in.file(l.src.Repository, m); err != nil {
-			l.report(place, CodeRead, Error, m+" "+err.Error(), "")
+			l.report(place, CodeRead, Error, m+" "+err.Error(), readFix(err))
 		}
 	}
 }

@@ -169,3 +169,27 @@ func escapeDollars(n *yaml.Node) {
 
 // writeNode writes a copy as a YAML document.
 func writeNode(n *yaml.Node) ([]byte, error) { return yaml.Marshal(n) }
+
+// keysOf lists the keys of a mapping node, in file order.
+func keysOf(n *yaml.Node) []string {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	var keys []string
+	for i := 0; i < len(n.Content); i += 2 {
+		keys = append(keys, n.Content[i].Value)
+	}
+	return keys
+}
+
+func onLine(n *yaml.Node, line int) *yaml.Node {
+	if n == nil || n.Kind != yaml.MappingNode && n.Line == line {
+		return n
+	}
+	for _, c := range n.Content {
+		if found := onLine(c, line); found != nil {
+			return found
+		}
+	}
+	return nil
+}

@@ -36,7 +36,7 @@ func (l *loading) variables() {
 		e.parse(l)
 		l.checkEnvFile(file, string(data), l.env)
 	case !errors.Is(err, fs.ErrNotExist):
-		l.report(Position{File: file}, CodeRead, Error, err.Error(), "")
+		l.report(Position{File: file}, CodeRead, Error, err.Error(), readFix(err))
 	}
 	maps.Copy(l.env, l.src.Env)
 	l.env["COMPOSE_PROJECT_NAME"] = l.src.Stack // Compose sets it, whatever the files say
@@ -55,7 +55,7 @@ func (l *loading) checkEnvFile(file, text string, env map[string]string) {
 		}
 		undefined, _ := l.lookUp(value, env)
 		for _, missing := range undefined {
-			l.undefinedHere(Position{file, i + 1, 1}, missing)
+			l.undefinedHere(Position{file, i + 1, 1}, missing.Name)
 		}
 	}
 }
@@ -82,13 +82,19 @@ func (l *loading) checkUnit(u unit) {
 }
 
 func (l *loading) checkNode(u unit, d document, n *yaml.Node) {
-	walkScalars(n, func(n *yaml.Node) { l.checkScalar(d.at(n), n.Value, u.env) })
+	walkScalars(n, func(n *yaml.Node) {
+		undefined, _ := l.lookUp(n.Value, u.env)
+		for _, r := range undefined {
+			l.undefinedReference(d.at(n), r)
+		}
+		l.noteSecrets(n.Value, u.env)
+	})
 }
 
 func (l *loading) checkScalar(place Position, text string, env map[string]string) (secrets []string) {
 	undefined, _ := l.lookUp(text, env)
-	for _, name := range undefined {
-		l.undefined(place, name)
+	for _, r := range undefined {
+		l.undefined(place, r.Name)
 	}
 	return l.noteSecrets(text, env)
 }
@@ -103,7 +109,7 @@ func (l *loading) noteSecrets(text string, env map[string]string) []string {
 
 // lookUp lists the variables of a text that would become empty by accident, and
 // the secrets that it refers to.
-func (l *loading) lookUp(text string, env map[string]string) (undefined, secrets []string) {
+func (l *loading) lookUp(text string, env map[string]string) (undefined []reference.Reference, secrets []string) {
 	value := func(name string) (string, bool) {
 		value, defined := env[name]
 		return value, defined
@@ -113,16 +119,26 @@ func (l *loading) lookUp(text string, env map[string]string) (undefined, secrets
 			secrets = append(secrets, r.Name)
 		}
 		if !r.Optional() && !defined {
-			undefined = append(undefined, r.Name)
+			undefined = append(undefined, r)
 		}
 	})
 	return undefined, secrets
 }
 
 func (l *loading) undefined(p Position, name string) {
-	l.report(p, CodeUndefined, Error, fmt.Sprintf("variable %s is not defined", name), fmt.Sprintf(
+	l.undefinedReference(p, reference.Reference{Name: name})
+}
+
+// undefinedReference also says what the author wrote for this case, as in
+// "${NAME:?say which}".
+func (l *loading) undefinedReference(p Position, r reference.Reference) {
+	message := fmt.Sprintf("variable %s is not defined", r.Name)
+	if text := strings.Join(strings.Fields(r.Word), " "); strings.HasSuffix(r.Operator, "?") && text != "" {
+		message += ": " + text
+	}
+	l.report(p, CodeUndefined, Error, message, fmt.Sprintf(
 		"if it is a secret: pisec add %s %s; if not: set it in %s/.env or under [env] in hosts/%s/host.toml",
-		l.src.Host, name, l.src.Dir(), l.src.Host))
+		l.src.Host, r.Name, l.src.Dir(), l.src.Host))
 }
 
 // homePaths reports paths of an included file that begin with "~": compose-go
