@@ -3,6 +3,10 @@ package compose_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/compose-spec/compose-go/v2/dotenv"
+
+	"pistack/compose"
 )
 
 // TestEnvFiles: what Compose would not read is reported, without the line, which
@@ -65,4 +69,28 @@ func TestOtherEnvFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzEnvFile: what Compose's parser reads has no finding, what it does not has
+// one, and none shows more of the file than the name of a variable.
+func FuzzEnvFile(f *testing.F) {
+	for _, seed := range []string{"A='1\n2' B=\"${A}\"\n", "export A: \"\\\"\n", "A=${", "A B=c\n", "\xef\xbb\xbfA=1\nB", "A=1 # x\r\nB=$$A\r"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, content string) {
+		if len(content) > 1000 || strings.Contains(content, "?") {
+			return // a required variable is reported by its name
+		}
+		s := stack{files: map[string]string{"compose.yaml": web + "    label_file: [a.labels]\n", "a.labels": content}}
+		_, findings := s.load(t)
+		_, err := dotenv.Parse(strings.NewReader(content))
+		if (err != nil) != compose.HasErrors(findings) || len(findings) > 1 {
+			t.Errorf("the parser says %v, the findings are\n%s", err, text(findings))
+		}
+		for _, finding := range findings {
+			if finding.File != "stacks/s/a.labels" || finding.Line > strings.Count(content, "\n")+1 || strings.Contains(finding.Message, "\n") {
+				t.Errorf("wrong place or text: %+v", finding)
+			}
+		}
+	})
 }
