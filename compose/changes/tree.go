@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"pistack/compose/keyforms"
 )
 
 // tree is a part of the model as plain data, with secrets by name.
@@ -85,8 +83,8 @@ func (l leaves) addList(path, key string, list []any) {
 		l.addMap(path+"["+name+"]", "", m)
 	}
 	if len(words) > 0 || len(list) == 0 {
-		joined := strings.Join(maskedWords(words), ", ")
-		l[path] = leaf{strings.Join(words, "\x00"), orNone(joined)}
+		joined := strings.Join(words, ", ")
+		l[path] = leaf{strings.Join(words, "\x00"), orNone(masked(joined))}
 	}
 }
 
@@ -137,8 +135,6 @@ func join(path, key string) string {
 var (
 	digits     = regexp.MustCompile(`^[0-9]+$`)
 	byteKeys   = []string{"mem_limit", "mem_reservation", "memswap_limit", "shm_size", "memory", "size"}
-	secretFlag = regexp.MustCompile(`(?i)^--?[a-z0-9_.-]*(?:passw|passphrase|secret|token|api[_-]?key|private[_-]?key|credential)[a-z0-9_.-]*$`)
-	assignment = regexp.MustCompile(`(?i)([a-z0-9_.-]*(?:passw|passphrase|secret|token|api[_-]?key|private[_-]?key|credential)[a-z0-9_.-]*=)("[^"]*"|'[^']*'|\S+)`)
 	secretName = regexp.MustCompile(`(?i)(passw|passphrase|secret|token|api_?key|private_?key|credential|_key$|_pw$|^key$)`)
 	inURL      = regexp.MustCompile(`(://[^:/@\s]*:)[^@\s]+@`)
 	onlyNames  = regexp.MustCompile(`^\(secret [A-Za-z0-9_]+\)$`)
@@ -152,45 +148,17 @@ func shown(path, key, value string) string {
 		return size(value)
 	case key == "content":
 		return "(content)"
-	case named(path) && secretName.MatchString(key) && value != "" && !onlyNames.MatchString(value):
+	case strings.Contains(path, ".environment") && secretName.MatchString(key) && value != "" && !onlyNames.MatchString(value):
 		if strings.HasSuffix(key, "_FILE") {
 			return masked(value)
 		}
-		return keyforms.Hidden
+		return "(hidden)"
 	}
 	return masked(value)
 }
 
-// named tells whether keys at a path are names that somebody chose, and that can
-// say what their values are.
-func named(path string) bool {
-	for _, part := range []string{".environment", ".labels", ".args", ".annotations", ".options", ".driver_opts", ".sysctls"} {
-		if strings.Contains(path, part) {
-			return true
-		}
-	}
-	return strings.Contains(path, ".x-") || strings.HasPrefix(path, "x-")
-}
-
-// masked hides the password of a URL, keys that can be told by their form, and what
-// is assigned to a name that says what it is.
-func masked(value string) string {
-	value = inURL.ReplaceAllString(value, "${1}***@")
-	return assignment.ReplaceAllString(keyforms.New().Hide(value), "${1}"+keyforms.Hidden)
-}
-
-// maskedWords does so for the words of a command, where a flag can be followed by
-// its value.
-func maskedWords(words []string) []string {
-	var all []string
-	for i, word := range words {
-		if i > 0 && secretFlag.MatchString(words[i-1]) && !strings.HasPrefix(word, "-") {
-			word = keyforms.Hidden
-		}
-		all = append(all, masked(word))
-	}
-	return all
-}
+// masked hides the password of a URL.
+func masked(value string) string { return inURL.ReplaceAllString(value, "${1}***@") }
 
 // size is a number of bytes in the largest unit that divides it.
 func size(text string) string {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"pistack/compose"
-	"pistack/compose/keyforms"
 )
 
 func plaintextSecret() Rule {
@@ -28,7 +27,7 @@ none, or protects nothing, accept it with that reason.`,
 }
 
 func plaintextSecrets(h host) []problem {
-	p := plaintext{host: h, finder: keyforms.New(), secrets: map[string]bool{}}
+	p := plaintext{host: h, finder: newKeyFinder(), secrets: map[string]bool{}}
 	for _, s := range h.Secrets {
 		p.secrets[s.Name] = true
 	}
@@ -52,7 +51,7 @@ func plaintextSecrets(h host) []problem {
 // plaintext is the work on one host.
 type plaintext struct {
 	host
-	finder   keyforms.Finder
+	finder   keyFinder
 	secrets  map[string]bool // names of the host's secrets
 	values   []string        // those of variables that are reported where they are set
 	problems []problem
@@ -141,7 +140,7 @@ var (
 // looksSecret tells whether a variable holds a literal secret, by its name and
 // by what its value is not. Keys that plaintext-key reports are left to it.
 func (p *plaintext) looksSecret(name, value string) bool {
-	if kind, _ := p.finder.Find(value); kind != "" {
+	if kind, _ := p.finder.find(value); kind != "" {
 		return false
 	}
 	if m := urlWith.FindStringSubmatch(value); m != nil {
@@ -161,7 +160,7 @@ func isLiteral(value string) bool {
 			return false
 		}
 	}
-	return !reference.MatchString(value) && !keyforms.Placeholder(value)
+	return !reference.MatchString(value) && !placeholder(value)
 }
 
 // unquote strips what an env file may have around a value.

@@ -63,10 +63,9 @@ func TestOurs(t *testing.T) {
 		why   string
 	}{
 		{"compose", []string{"compose/reference"}, "it is the part that others may want to use alone, and it takes all it needs to know as data"},
-		{"compose/rules", []string{"compose", "compose/images", "compose/keyforms"}, "it judges loaded stacks, and takes what it needs to know of a host as data"},
-		{"compose/changes", []string{"compose", "compose/keyforms"}, "it compares two values"},
+		{"compose/rules", []string{"compose", "compose/images"}, "it judges loaded stacks, and takes what it needs to know of a host as data"},
+		{"compose/changes", []string{"compose"}, "it compares two values"},
 		{"compose/reference", nil, "it reads a text"},
-		{"compose/keyforms", nil, "it reads a text"},
 		{"compose/images", []string{"compose"}, "it reads lock files for whoever generates or checks; asking registries is internal/image's"},
 		{"secrets", []string{"secrets/durable"}, "which secret and which readers are arguments: it knows neither Compose nor fleets"},
 		{"secrets/memory", nil, "it asks the system one question"},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -75,15 +74,21 @@ func (r *reach) differs(dir string) bool {
 	return false
 }
 
-// named lists the folders that the files of a folder lead to: by ".." in any of
-// them, whatever it is called, and by symlinks.
+// named lists the folders that the files of a folder lead to: by ".." in a YAML or
+// env file, and by symlinks.
 func (r *reach) named(dir string) []string {
 	if known, ok := r.names[dir]; ok {
 		return known
 	}
 	var folders []string
 	for _, file := range r.base.Tracked.Under(dir) {
-		folders = append(folders, r.inFile(dir, file)...)
+		switch ext := path.Ext(file); {
+		case ext == ".yaml" || ext == ".yml" || ext == ".env" || path.Base(file) == ".env":
+			data, err := fs.ReadFile(r.base, file)
+			if err == nil {
+				folders = append(folders, r.inText(dir, file, data)...)
+			}
+		}
 	}
 	for _, link := range r.base.Symlinks(dir) {
 		target, err := r.base.ReadLink(link)
@@ -94,33 +99,6 @@ func (r *reach) named(dir string) []string {
 	slices.Sort(folders)
 	r.names[dir] = slices.Compact(folders)
 	return r.names[dir]
-}
-
-// maxText bounds what Compose reads, in bytes; package compose refuses larger files.
-const maxText = 1 << 20
-
-var (
-	// escaped is how YAML can spell a dot or a slash: by its number.
-	escaped = regexp.MustCompile(`\\[xuU][0-9a-fA-F]{2}`)
-	// dotted is a value that can be a part of "..": of a variable, or the default
-	// of one.
-	dotted = regexp.MustCompile(`(?m)^\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*\s*=\s*["']?(?:\./|\S*\.["']?\s*$)|\$\{[A-Za-z0-9_]+:?[-+](?:\./|[^}]*\.\})`)
-)
-
-// inFile lists the folders that a file leads to.
-func (r *reach) inFile(dir, file string) []string {
-	info, err := fs.Stat(r.base, file)
-	if err != nil || info.Size() > maxText {
-		return nil
-	}
-	data, err := fs.ReadFile(r.base, file)
-	switch {
-	case err != nil || bytes.IndexByte(data, 0) >= 0:
-		return nil // no Compose file, and no env file
-	case escaped.Match(data), dotted.Match(data):
-		return []string{everywhere}
-	}
-	return r.inText(dir, file, data)
 }
 
 // inText finds the paths with ".." in a text. What such a path is relative to

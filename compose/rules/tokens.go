@@ -1,6 +1,4 @@
-// Package keyforms knows keys and tokens by how they are written. It finds them, to
-// say that they stand in clear, and hides them where a text is shown.
-package keyforms
+package rules
 
 import (
 	"regexp"
@@ -43,34 +41,30 @@ var keyForms = sync.OnceValue(func() []keyForm {
 	}
 })
 
-// Finder looks for keys in texts.
-type Finder struct{ forms []keyForm }
+// keyFinder looks for keys in texts.
+type keyFinder struct{ forms []keyForm }
 
-// New makes a finder of all forms.
-func New() Finder { return Finder{keyForms()} }
+func newKeyFinder() keyFinder { return keyFinder{keyForms()} }
 
-// None tells that nothing can be found.
-func (k Finder) None() bool { return len(k.forms) == 0 }
-
-// In keeps the forms that a text can hold: those whose mark it contains.
-func (k Finder) In(text string) Finder {
+// in keeps the forms that a text can hold: those whose mark it contains.
+func (k keyFinder) in(text string) keyFinder {
 	var possible []keyForm
 	for _, f := range k.forms {
 		if strings.Contains(text, f.mark) {
 			possible = append(possible, f)
 		}
 	}
-	return Finder{possible}
+	return keyFinder{possible}
 }
 
-// Find gives the kind of the first key in a line, and its column from 1.
-func (k Finder) Find(line string) (kind string, column int) {
+// find gives the kind of the first key in a line, and its column from 1.
+func (k keyFinder) find(line string) (kind string, column int) {
 	for _, f := range k.forms {
 		if !strings.Contains(line, f.mark) {
 			continue
 		}
 		for _, m := range f.form.FindAllStringSubmatchIndex(line, -1) {
-			if !Placeholder(line[m[2]:m[3]]) {
+			if !placeholder(line[m[2]:m[3]]) {
 				return f.kind, utf8.RuneCountInString(line[:m[2]]) + 1
 			}
 		}
@@ -78,9 +72,9 @@ func (k Finder) Find(line string) (kind string, column int) {
 	return "", 0
 }
 
-// Placeholder tells whether a value is one that stands for the real one, as in
+// placeholder tells whether a value is one that stands for the real one, as in
 // an example.
-func Placeholder(value string) bool {
+func placeholder(value string) bool {
 	lower := strings.ToLower(value)
 	for _, word := range []string{"example", "your", "changeme", "change-me", "change_me", "placeholder", "replace", "dummy", "todo", "xxxx", "****", "....", "<", "insert"} {
 		if strings.Contains(lower, word) {
@@ -96,18 +90,4 @@ func Placeholder(value string) bool {
 		letters[b] = true
 	}
 	return len(letters) < 4
-}
-
-// Hidden stands where a key was.
-const Hidden = "(hidden)"
-
-// Hide puts Hidden in the place of every key in a text.
-func (k Finder) Hide(text string) string {
-	for _, f := range k.In(text).forms {
-		text = f.form.ReplaceAllStringFunc(text, func(found string) string {
-			key := f.form.FindStringSubmatch(found)[1]
-			return strings.Replace(found, key, Hidden, 1)
-		})
-	}
-	return text
 }
