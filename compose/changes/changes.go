@@ -23,6 +23,7 @@ import (
 	"slices"
 
 	"pistack/compose"
+	"pistack/compose/plain"
 )
 
 // Effect is what happens to a service's container.
@@ -136,7 +137,14 @@ func (c *comparison) renewed(name string) bool {
 func (c *comparison) result() Changes {
 	c.out.Services = []Service{}
 	for _, name := range slices.Sorted(maps.Keys(c.effects)) {
-		c.out.Services = append(c.out.Services, *c.effects[name])
+		s := *c.effects[name]
+		for i, cause := range s.Causes {
+			s.Causes[i] = plain.Mask(cause)
+		}
+		c.out.Services = append(c.out.Services, s)
+	}
+	for i, d := range c.out.Dangers {
+		c.out.Dangers[i].Message = plain.Mask(d.Message)
 	}
 	if c.out.Dangers == nil {
 		c.out.Dangers = []Danger{}

@@ -231,6 +231,45 @@ func TestDetails(t *testing.T) {
 	}
 }
 
+// TestCanary: no secret that stands in clear is shown, wherever it stands, and
+// that it is another one is.
+func TestCanary(t *testing.T) {
+	const token = "ghp_CANARYefghijklmnopqrstuvwxyz012345678"
+	for _, keys := range []string{
+		`environment: {T: "TOKEN1"}`,
+		`environment: {T: "x TOKEN1 y"}`,
+		`environment: {DB_PASS: CANARY1}`,
+		`environment: {OPTS: "-Dpassword=CANARY1"}`,
+		`command: ["--token=TOKEN1"]`,
+		`command: ["--password=CANARY1"]`,
+		`command: ["--token", CANARY1]`,
+		`command: ["-e", "API_KEY=CANARY1"]`,
+		`command: app --password=CANARY1`,
+		`entrypoint: [sh, -c, "app --token CANARY1"]`,
+		`labels: {api_token: CANARY1}`,
+		`labels: ["app.api-key=CANARY1"]`,
+		`labels: ["TOKEN1=x"]`,
+		`hostname: TOKEN1`,
+		`logging: {driver: x, options: {splunk-token: CANARY1}}`,
+		`healthcheck: {test: "curl -H 'Authorization: Bearer CANARY1' x"}`,
+		`ports: [{target: 80, published: "80", host_ip: 127.0.0.1, name: TOKEN1}]`,
+	} {
+		before := strings.NewReplacer("TOKEN1", token+"1", "CANARY1", "CANARY1").Replace(keys)
+		after := strings.NewReplacer("TOKEN1", token+"2", "CANARY1", "CANARY2").Replace(keys)
+		for _, s := range [][2]side{{{yaml: web(before)}, {yaml: web(after)}}, {{yaml: web()}, {yaml: web(after)}}, {{yaml: web(before)}, {yaml: web()}}} {
+			got := between(s[0].mustLoad(t), s[1].mustLoad(t))
+			if shown := strings.Join(append(lines(got), details(got)...), "\n"); strings.Contains(shown, "CANARY") || len(got.Details) == 0 {
+				t.Errorf("%s is shown as:\n%s", keys, shown)
+			}
+		}
+	}
+	for _, d := range []changes.Detail{changes.NewDetail("env.T", token+"1", token+"2"), changes.NewDetail("env.DB_PASS", "CANARY1", "CANARY2"), changes.NewDetail("note", "--token=CANARY1", "")} {
+		if got := details(changes.Changes{Details: []changes.Detail{d}})[0]; strings.Contains(got, "CANARY") {
+			t.Errorf("a setting is shown as %s", got)
+		}
+	}
+}
+
 // holds checks what is true of any two versions: nothing is different from
 // itself, both directions name the same paths, and an effect has a cause and,
 // like a danger, a detail. No value of a secret is anywhere.

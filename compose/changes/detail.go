@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"pistack/compose/plain"
 )
 
 // details lists what is different, by path. Both directions name the same paths.
@@ -122,18 +124,21 @@ func (c *comparison) detail(path string, old, now *leaf) {
 	c.out.Details = append(c.out.Details, newDetail(path, old, now))
 }
 
+// masked is what is shown of a leaf; nil for none.
+func (l *leaf) masked() *string {
+	if l == nil {
+		return nil
+	}
+	text := plain.Mask(l.shown)
+	return &text
+}
+
 func newDetail(path string, old, now *leaf) Detail {
-	d := Detail{Path: path}
-	if old != nil {
-		d.Old = &old.shown
-	}
-	if now != nil {
-		d.New = &now.shown
-	}
-	if old != nil && now != nil && old.shown == now.shown {
-		changed := strings.TrimSuffix(now.shown, ")") + ", changed)"
-		if !strings.HasSuffix(now.shown, ")") {
-			changed = now.shown + " (changed)"
+	d := Detail{Path: plain.Mask(path), Old: old.masked(), New: now.masked()}
+	if d.Old != nil && d.New != nil && *d.Old == *d.New {
+		changed := strings.TrimSuffix(*d.New, ")") + ", changed)"
+		if !strings.HasSuffix(*d.New, ")") {
+			changed = *d.New + " (changed)"
 		}
 		d.New = &changed
 	}
@@ -147,12 +152,7 @@ func NewDetail(name, old, now string) Detail {
 		if value == "" {
 			return nil
 		}
-		variable := strings.TrimPrefix(name, "env.")
-		path := ""
-		if variable != name {
-			path = ".environment"
-		}
-		return &leaf{value, shown(path, variable, value)}
+		return &leaf{value, shown(strings.TrimPrefix(name, "env."), value)}
 	}
 	return newDetail(name, leafOf(old), leafOf(now))
 }

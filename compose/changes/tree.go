@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"pistack/compose/plain"
 )
 
 // tree is a part of the model as plain data, with secrets by name.
@@ -44,9 +46,10 @@ func (l leaves) add(path string, key string, node any) {
 	case nil:
 		l[path] = plainLeaf("(default)")
 	case string:
-		l[path] = leaf{v, shown(path, key, v)}
+		l[path] = leaf{v, shown(key, v)}
 	case float64:
-		l[path] = plainLeaf(strconv.FormatFloat(v, 'f', -1, 64))
+		number := strconv.FormatFloat(v, 'f', -1, 64)
+		l[path] = leaf{number, shown(key, number)}
 	default:
 		l[path] = plainLeaf(fmt.Sprint(v))
 	}
@@ -83,8 +86,7 @@ func (l leaves) addList(path, key string, list []any) {
 		l.addMap(path+"["+name+"]", "", m)
 	}
 	if len(words) > 0 || len(list) == 0 {
-		joined := strings.Join(words, ", ")
-		l[path] = leaf{strings.Join(words, "\x00"), orNone(masked(joined))}
+		l[path] = leaf{strings.Join(words, "\x00"), orNone(strings.Join(plain.HideWords(key, words), ", "))}
 	}
 }
 
@@ -133,32 +135,21 @@ func join(path, key string) string {
 }
 
 var (
-	digits     = regexp.MustCompile(`^[0-9]+$`)
-	byteKeys   = []string{"mem_limit", "mem_reservation", "memswap_limit", "shm_size", "memory", "size"}
-	secretName = regexp.MustCompile(`(?i)(passw|passphrase|secret|token|api_?key|private_?key|credential|_key$|_pw$|^key$)`)
-	inURL      = regexp.MustCompile(`(://[^:/@\s]*:)[^@\s]+@`)
-	onlyNames  = regexp.MustCompile(`^\(secret [A-Za-z0-9_]+\)$`)
+	digits   = regexp.MustCompile(`^[0-9]+$`)
+	byteKeys = []string{"mem_limit", "mem_reservation", "memswap_limit", "shm_size", "memory", "size"}
 )
 
 // shown is a value for people: sizes in units, and nothing that looks like a
 // secret written in clear.
-func shown(path, key, value string) string {
+func shown(key, value string) string {
 	switch {
 	case slices.Contains(byteKeys, key) && digits.MatchString(value):
 		return size(value)
 	case key == "content":
 		return "(content)"
-	case strings.Contains(path, ".environment") && secretName.MatchString(key) && value != "" && !onlyNames.MatchString(value):
-		if strings.HasSuffix(key, "_FILE") {
-			return masked(value)
-		}
-		return "(hidden)"
 	}
-	return masked(value)
+	return plain.Hide(key, value)
 }
-
-// masked hides the password of a URL.
-func masked(value string) string { return inURL.ReplaceAllString(value, "${1}***@") }
 
 // size is a number of bytes in the largest unit that divides it.
 func size(text string) string {

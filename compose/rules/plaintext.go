@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"pistack/compose"
+	"pistack/compose/plain"
 )
 
 func plaintextSecret() Rule {
@@ -27,7 +28,7 @@ none, or protects nothing, accept it with that reason.`,
 }
 
 func plaintextSecrets(h host) []problem {
-	p := plaintext{host: h, finder: newKeyFinder(), secrets: map[string]bool{}}
+	p := plaintext{host: h, finder: plain.NewKeys(), secrets: map[string]bool{}}
 	for _, s := range h.Secrets {
 		p.secrets[s.Name] = true
 	}
@@ -51,7 +52,7 @@ func plaintextSecrets(h host) []problem {
 // plaintext is the work on one host.
 type plaintext struct {
 	host
-	finder   keyFinder
+	finder   plain.Keys
 	secrets  map[string]bool // names of the host's secrets
 	values   []string        // those of variables that are reported where they are set
 	problems []problem
@@ -128,25 +129,21 @@ func (p *plaintext) reported(value string) bool {
 }
 
 var (
-	// The whole name is plain: it is shown, and no part of a line that is no
-	// assignment may be.
-	secretName = regexp.MustCompile(`(?i)^(?:[A-Z0-9_.-]*[_.-])?(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|TOKEN|SECRET|CREDENTIALS?|PRIVATEKEY|SECRETKEY|APIKEY|(?:API|ACCESS|SECRET|PRIVATE|MASTER|ENCRYPTION|SIGNING|AUTH|APP|JWT|SESSION)_?KEY)_?[0-9]*$`)
-	plainName  = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
-	urlWith    = regexp.MustCompile(`://[^:/@\s]*:([^@/\s]+)@`)
-	notInName  = regexp.MustCompile(`[^A-Za-z0-9_]`)
-	reference  = regexp.MustCompile(`\$\{?[A-Za-z_]`)
+	plainName = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+	notInName = regexp.MustCompile(`[^A-Za-z0-9_]`)
+	reference = regexp.MustCompile(`\$\{?[A-Za-z_]`)
 )
 
 // looksSecret tells whether a variable holds a literal secret, by its name and
 // by what its value is not. Keys that plaintext-key reports are left to it.
 func (p *plaintext) looksSecret(name, value string) bool {
-	if kind, _ := p.finder.find(value); kind != "" {
+	if kind, _ := p.finder.Find(value); kind != "" {
 		return false
 	}
-	if m := urlWith.FindStringSubmatch(value); m != nil {
-		return plainName.MatchString(name) && isLiteral(m[1])
+	if password := plain.PasswordInURL(value); password != "" {
+		return plainName.MatchString(name) && isLiteral(password)
 	}
-	return secretName.MatchString(name) && name != "PWD" && isLiteral(value) && !strings.Contains(value, "://")
+	return plain.SecretName(name) && name != "PWD" && isLiteral(value) && !strings.Contains(value, "://")
 }
 
 // isLiteral tells whether a value can be a secret at all.
@@ -160,7 +157,7 @@ func isLiteral(value string) bool {
 			return false
 		}
 	}
-	return !reference.MatchString(value) && !placeholder(value)
+	return !reference.MatchString(value) && !plain.Placeholder(value)
 }
 
 // unquote strips what an env file may have around a value.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"pistack/compose"
+	"pistack/compose/plain"
 )
 
 func plaintextKey() Rule {
@@ -32,7 +33,7 @@ const (
 
 func plaintextKeys(h host) []problem {
 	var problems []problem
-	finder := newKeyFinder()
+	finder := plain.NewKeys()
 	for _, s := range h.stacks {
 		files := h.repositoryFiles(s)
 		for _, file := range files[:min(len(files), maxFiles)] {
@@ -43,7 +44,7 @@ func plaintextKeys(h host) []problem {
 		}
 	}
 	for _, v := range h.Env {
-		if kind, _ := finder.find(v.Value); kind != "" {
+		if kind, _ := finder.Find(v.Value); kind != "" {
 			problems = append(problems, keyProblem(h, kind, v.At))
 		}
 	}
@@ -51,17 +52,17 @@ func plaintextKeys(h host) []problem {
 }
 
 // keysIn looks through a file, line by line.
-func (h host) keysIn(finder keyFinder, file string) []problem {
+func (h host) keysIn(finder plain.Keys, file string) []problem {
 	content := h.read(file)
-	possible := finder.in(content)
-	if len(possible.forms) == 0 {
+	possible := finder.In(content)
+	if possible.Empty() {
 		return nil
 	}
 	var problems []problem
 	number := 0
 	for line := range strings.SplitSeq(content, "\n") {
 		number++
-		if kind, column := possible.find(line); kind != "" {
+		if kind, column := possible.Find(line); kind != "" {
 			problems = append(problems, keyProblem(h, kind, compose.Position{File: file, Line: number, Column: column}))
 		}
 	}

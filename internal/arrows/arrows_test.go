@@ -63,8 +63,9 @@ func TestOurs(t *testing.T) {
 		why   string
 	}{
 		{"compose", []string{"compose/reference"}, "it is the part that others may want to use alone, and it takes all it needs to know as data"},
-		{"compose/rules", []string{"compose", "compose/images"}, "it judges loaded stacks, and takes what it needs to know of a host as data"},
-		{"compose/changes", []string{"compose"}, "it compares two values"},
+		{"compose/rules", []string{"compose", "compose/images", "compose/plain"}, "it judges loaded stacks, and takes what it needs to know of a host as data"},
+		{"compose/changes", []string{"compose", "compose/plain"}, "it compares two values"},
+		{"compose/plain", nil, "it looks at texts"},
 		{"compose/reference", nil, "it reads a text"},
 		{"compose/images", []string{"compose"}, "it reads lock files for whoever generates or checks; asking registries is internal/image's"},
 		{"secrets", []string{"secrets/durable"}, "which secret and which readers are arguments: it knows neither Compose nor fleets"},
@@ -89,7 +90,7 @@ func TestOurs(t *testing.T) {
 		{"internal/cli", []string{"internal/fleet", "internal/term"}, "it is wiring that both commands share: what only one of them needs belongs in cmd"},
 		{"internal/generate", []string{"compose", "compose/images", "compose/rules", "secrets/durable", "internal/fleet", "internal/git", "internal/memo", "internal/usage", "nixgen", "secrets"}, "it brings the parts of a host together, and reaches no network and no terminal"},
 		{"internal/image", []string{"compose", "compose/images"}, "it asks registries about images, and knows nothing of fleets"},
-		{"internal/compare", []string{"compose", "compose/changes", "compose/images", "secrets", "internal/fleet", "internal/generate", "internal/git"}, "it computes what two versions of a fleet differ in, and shows nothing"},
+		{"internal/compare", []string{"compose", "compose/changes", "compose/images", "compose/plain", "secrets", "internal/fleet", "internal/generate", "internal/git"}, "it computes what two versions of a fleet differ in, and shows nothing"},
 		{"internal/view", []string{"compose/changes", "internal/compare"}, "it shows what others computed"},
 		{"internal/deploy", []string{"internal/fleet", "internal/run"}, "it runs nixos-rebuild, and decides nothing about stacks or secrets"},
 		{"cmd/pisec", []string{"internal/audit", "internal/cli", "internal/editor", "internal/envfile", "internal/fleet", "internal/git", "internal/plugin", "internal/random", "internal/run", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
@@ -154,6 +155,7 @@ func TestPure(t *testing.T) {
 		{"compose", "it reads through Source.Repository alone"},
 		{"compose/rules", "it reads through Target.Repository alone"},
 		{"compose/changes", "it compares what it is handed"},
+		{"compose/plain", "it looks at what it is handed"},
 		{"nixgen", "output depends on nothing but its input"},
 		{"secrets/manifest", "it reads what it is handed"},
 	} {

@@ -15,6 +15,7 @@ import (
 	"pistack/compose"
 	"pistack/compose/changes"
 	"pistack/compose/images"
+	"pistack/compose/plain"
 	"pistack/internal/fleet"
 	"pistack/internal/generate"
 	"pistack/secrets"
@@ -275,6 +276,10 @@ func (w *work) finish() {
 	})
 	for _, h := range w.report.Hosts {
 		slices.SortFunc(h.Stacks, func(a, b Stack) int { return strings.Compare(a.Name, b.Name) })
+	}
+	for i := range w.report.Findings {
+		f := &w.report.Findings[i] // it may quote a file
+		f.Message, f.Fix = plain.Mask(f.Message), plain.Mask(f.Fix)
 	}
 	slices.SortFunc(w.report.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Side, b.Side), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),

@@ -1,4 +1,7 @@
-package rules
+// Package plain knows what a secret in clear looks like: how known keys are
+// written, and what secrets are called. The rules that report such secrets and
+// the diffs that hide them share it.
+package plain
 
 import (
 	"regexp"
@@ -14,6 +17,9 @@ type keyForm struct {
 	form *regexp.Regexp // the first group is the key
 }
 
+// privateKey is the kind whose form is only the first line of the key.
+const privateKey = "private key"
+
 // bound is what stands before a key: the start, or nothing that belongs to it.
 const bound = `(?:^|[^A-Za-z0-9_-])`
 
@@ -23,7 +29,7 @@ var keyForms = sync.OnceValue(func() []keyForm {
 		return keyForm{kind, mark, regexp.MustCompile(bound + `(` + pattern + `)`)}
 	}
 	return []keyForm{
-		{"private key", "PRIVATE KEY-----", regexp.MustCompile(`(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----)`)},
+		{privateKey, "PRIVATE KEY-----", regexp.MustCompile(`(-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----)`)},
 		form("private age key", "AGE-SECRET-KEY-", `AGE-SECRET-KEY-(?:[A-Z]+-)?1[0-9A-Z]{20,}`),
 		form("key of an AI provider", "sk-", `sk-[A-Za-z0-9_-]{20,}`),
 		form("GitHub token", "gh", `gh[pousr]_[A-Za-z0-9]{30,}`),
@@ -41,30 +47,35 @@ var keyForms = sync.OnceValue(func() []keyForm {
 	}
 })
 
-// keyFinder looks for keys in texts.
-type keyFinder struct{ forms []keyForm }
+// Keys looks for keys in texts.
+type Keys struct{ forms []keyForm }
 
-func newKeyFinder() keyFinder { return keyFinder{keyForms()} }
+// NewKeys looks for keys of every known form.
+func NewKeys() Keys { return Keys{keyForms()} }
 
-// in keeps the forms that a text can hold: those whose mark it contains.
-func (k keyFinder) in(text string) keyFinder {
+// In keeps the forms that a text can hold: those whose mark it contains.
+func (k Keys) In(text string) Keys {
 	var possible []keyForm
 	for _, f := range k.forms {
 		if strings.Contains(text, f.mark) {
 			possible = append(possible, f)
 		}
 	}
-	return keyFinder{possible}
+	return Keys{possible}
 }
 
-// find gives the kind of the first key in a line, and its column from 1.
-func (k keyFinder) find(line string) (kind string, column int) {
+// Empty tells that no form is left to look for.
+func (k Keys) Empty() bool { return len(k.forms) == 0 }
+
+// Find gives the kind of the first key in a line, and its column from 1. What
+// stands for a key, as in an example, is none.
+func (k Keys) Find(line string) (kind string, column int) {
 	for _, f := range k.forms {
 		if !strings.Contains(line, f.mark) {
 			continue
 		}
 		for _, m := range f.form.FindAllStringSubmatchIndex(line, -1) {
-			if !placeholder(line[m[2]:m[3]]) {
+			if !Placeholder(line[m[2]:m[3]]) {
 				return f.kind, utf8.RuneCountInString(line[:m[2]]) + 1
 			}
 		}
@@ -72,9 +83,9 @@ func (k keyFinder) find(line string) (kind string, column int) {
 	return "", 0
 }
 
-// placeholder tells whether a value is one that stands for the real one, as in
+// Placeholder tells whether a value is one that stands for the real one, as in
 // an example.
-func placeholder(value string) bool {
+func Placeholder(value string) bool {
 	lower := strings.ToLower(value)
 	for _, word := range []string{"example", "your", "changeme", "change-me", "change_me", "placeholder", "replace", "dummy", "todo", "xxxx", "****", "....", "<", "insert"} {
 		if strings.Contains(lower, word) {
