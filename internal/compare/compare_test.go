@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -257,7 +256,7 @@ func TestReach(t *testing.T) {
 		"stacks/circle/compose.yaml":    "include: [../around/compose.yaml]",
 		"stacks/root/compose.yaml":      "include: [../../top.yaml]",
 		"stacks/common/base.yaml":       "x",
-		"stacks/no-yaml/README.md":      "../common/base.yaml",
+		"stacks/any-name/README.md":     "../common/base.yaml",
 		"shared/deep/y.yml":             "y",
 		"top.yaml":                      "t",
 		"stacks/above/compose.yaml":     "include: [{path: common/base.yaml, project_directory: ..}]",
@@ -273,7 +272,7 @@ func TestReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	all := []string{"own", "include", "far", "sub", "variable", "env", "around", "circle", "root", "above", "dots", "no-yaml", "link"}
+	all := []string{"own", "include", "far", "sub", "variable", "env", "around", "circle", "root", "above", "dots", "any-name", "link"}
 	for _, c := range []struct {
 		differ string
 		want   []string
@@ -283,7 +282,7 @@ func TestReach(t *testing.T) {
 		{"stacks/own/folder/", []string{"variable", "root", "above"}},
 		{"stacks/own/", []string{"own", "variable", "root", "above"}},
 		{"stacks/", all},
-		{"stacks/common/base.yaml", []string{"include", "sub", "variable", "env", "root", "above", "link"}},
+		{"stacks/common/base.yaml", []string{"include", "sub", "variable", "env", "root", "above", "any-name", "link"}},
 		{"shared/deep/y.yml", []string{"far", "variable", "root", "above"}},
 		{"stacks/circle/x", []string{"variable", "around", "circle", "root", "above"}},
 		{"top.yaml", []string{"variable", "root", "above"}},
@@ -338,17 +337,57 @@ func TestTotals(t *testing.T) {
 	}
 }
 
-// FuzzInText: any text comes to an end, with folders that are clean paths.
+// FuzzInText: any text comes to an end, with words that lead up and have no
+// variable in them; and what no folder has leads nowhere.
 func FuzzInText(f *testing.F) {
-	for _, text := range []string{"", "../", "a: ../x/y.yaml", "${A}/../x", "../$B", "../../../../..", "....//../", "x../y ../z"} {
+	for _, text := range []string{"", "../", "a: ../x/y.yaml", "${A}/../x", "../$B", "../../../../..", "....//../", "x../y ../z", "${A:-../x}"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		var r reach
-		for _, folder := range r.inText("stacks/s", "stacks/s/sub/compose.yaml", []byte(text)) {
-			if folder != path.Clean(folder) {
-				t.Errorf("%q in %q", folder, text)
+		words, _ := inText([]byte(text))
+		for _, word := range words {
+			if !strings.Contains(text, word) || strings.Contains(word, "$") || !slices.Contains(strings.Split(word, "/"), "..") {
+				t.Errorf("%q in %q", word, text)
 			}
 		}
 	})
+}
+
+// TestHiddenPaths: a path that a text does not plainly say is followed all the
+// same. compare checks against all stacks loaded.
+func TestHiddenPaths(t *testing.T) {
+	const base = "services:\n  web:\n    image: x:"
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+	}{
+		{"another extension", map[string]string{"stacks/s/compose.yaml": "include: [inc.tmpl]\n", "stacks/s/inc.tmpl": "include: [../../shared/base.yaml]\n"}},
+		{"an escape", map[string]string{"stacks/s/compose.yaml": `include: ["\x2e\x2e/../shared/base.yaml"]` + "\n"}},
+		{"dots of a host's variable", map[string]string{"hosts/h/host.toml": host("s") + "[env]\nA = \".\"\n", "stacks/s/compose.yaml": "include: [\"${A}${A}/${A}${A}/shared/base.yaml\"]\n"}},
+		{"dots of .env", map[string]string{"stacks/s/.env": "A=.\n", "stacks/s/compose.yaml": "include: [\"$A$A/$A$A/shared/base.yaml\"]\n"}},
+		{"a variable that leads up", map[string]string{"stacks/s/.env": "A=..\n", "stacks/s/compose.yaml": "include: [\"$A/$A/shared/base.yaml\"]\n"}},
+		{"dots around nothing", map[string]string{"stacks/s/.env": "A=\n", "stacks/s/compose.yaml": "include: [\".${A}./.${A}./shared/base.yaml\"]\n"}},
+		{"a default", map[string]string{"stacks/s/compose.yaml": "include: [\"${A:-../..}/shared/base.yaml\"]\n"}},
+		{"dots of defaults", map[string]string{"stacks/s/compose.yaml": "include: [\"${A:-.}${A:-.}/${A:-.}${A:-.}/shared/base.yaml\"]\n"}},
+		{"variables of an include", map[string]string{"stacks/s/a.txt": "A=.\n", "stacks/s/b.yaml": "include: [\"$A$A/$A$A/shared/base.yaml\"]\n",
+			"stacks/s/compose.yaml": "include: [{path: b.yaml, env_file: a.txt}]\n"}},
+		{"a space", map[string]string{"stacks/s/compose.yaml": "include: [\"../../shared/my files/../base.yaml\"]\n"}},
+		{"the folder of another file", map[string]string{"shared/a/b/one.yaml": "services: {web: {extends: {file: ../../shared/base.yaml, service: web}}}\n",
+			"stacks/s/compose.yaml": "include: [{path: [own.yaml, ../../shared/a/b/one.yaml]}]\n", "stacks/s/own.yaml": "services: {}\n"}},
+		{"another project directory", map[string]string{"shared/deep/one.yaml": "include: [../../shared/base.yaml]\n",
+			"stacks/s/compose.yaml": "include: [{path: ../../shared/deep/one.yaml, project_directory: .}]\n"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files := map[string]string{"hosts/h/host.toml": host("s"), "shared/base.yaml": base + "1\n", "shared/my files/x": "x"}
+			for file, content := range c.files {
+				files[file] = content
+			}
+			r := newRepository(t, files)
+			r.write("shared/base.yaml", base+"2\n")
+			report, _ := r.compare()
+			if got := lines(report); !slices.Equal(got, []string{"h s/web pull"}) {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
 }

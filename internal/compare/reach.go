@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"bytes"
 	"io/fs"
 	"path"
 	"slices"
@@ -11,7 +10,8 @@ import (
 )
 
 // reach tells which stacks a difference between two versions can reach: by files
-// of the stack's own folder, and by those of other folders that its files name.
+// of the stack's own folder, and by those of other folders that its files name, or
+// may name without saying so.
 //
 // A stack without a difference of its own has the same files on both sides, so
 // the base tells what it names. It errs to the safe side: what it calls touched
@@ -19,8 +19,8 @@ import (
 type reach struct {
 	base    *git.Revision
 	differ  git.Files
-	ignores bool                // a .gitignore above all stacks differs
-	names   map[string][]string // folder to the folders that its files name
+	ignores bool               // a .gitignore above all stacks differs
+	texts   map[string]mention // of each folder
 }
 
 // everywhere stands for folders that a text does not tell.
@@ -29,7 +29,7 @@ const everywhere = "."
 // newReach is for a base, and a head that may be a work tree, where a .gitignore
 // decides what is state and what is a mistake.
 func newReach(base *git.Revision, differ git.Files, workTree bool) *reach {
-	return &reach{base: base, differ: differ, names: map[string][]string{},
+	return &reach{base: base, differ: differ, texts: map[string]mention{},
 		ignores: workTree && (differ.Has(".gitignore") || differ.Has("stacks/.gitignore"))}
 }
 
@@ -38,19 +38,21 @@ func (r *reach) stack(name string) bool {
 	if r.ignores {
 		return true
 	}
+	var all mention
 	seen := map[string]bool{}
-	todo := []string{"stacks/" + name}
-	for len(todo) > 0 {
-		dir := todo[0]
-		todo = todo[1:]
-		if seen[dir] {
-			continue
+	todo := r.linked("stacks/"+name, 0)
+	for todo = append(todo, "stacks/"+name); len(todo) > 0; {
+		for _, dir := range todo {
+			if !seen[dir] && r.differs(dir) {
+				return true
+			}
+			seen[dir] = true
+			all.join(r.mentioned(dir))
 		}
-		seen[dir] = true
-		if r.differs(dir) {
-			return true
+		if all.unknown() {
+			return r.differs(everywhere)
 		}
-		todo = append(todo, r.named(dir)...)
+		todo = slices.DeleteFunc(r.targets(all), func(dir string) bool { return seen[dir] })
 	}
 	return false
 }
@@ -58,7 +60,7 @@ func (r *reach) stack(name string) bool {
 // differs tells whether any file below a folder is different. A folder inside a
 // stack that Git knows nothing of is state.
 func (r *reach) differs(dir string) bool {
-	if dir == everywhere {
+	if wide(dir) {
 		return len(r.differ.All()) > 0
 	}
 	for _, file := range r.differ.Under(dir) {
@@ -67,84 +69,97 @@ func (r *reach) differs(dir string) bool {
 		}
 	}
 	for parent := dir; parent != "."; parent = path.Dir(parent) {
-		if r.differ.Has(parent + "/") {
+		if r.differ.Has(parent+"/") || r.differ.Has(parent) {
 			return true
 		}
 	}
 	return false
 }
 
-// named lists the folders that the files of a folder lead to: by ".." in a YAML or
-// env file, and by symlinks.
-func (r *reach) named(dir string) []string {
-	if known, ok := r.names[dir]; ok {
+// wide tells of folders that nearly everything is in.
+func wide(dir string) bool { return dir == everywhere || dir == "stacks" || dir == "hosts" }
+
+// mentioned is what the files of a folder say, whatever they are called: any can
+// be included. Where a symlink leads to is a path as well.
+func (r *reach) mentioned(dir string) mention {
+	if known, ok := r.texts[dir]; ok {
 		return known
 	}
-	var folders []string
+	var m mention
 	for _, file := range r.base.Tracked.Under(dir) {
-		switch ext := path.Ext(file); {
-		case ext == ".yaml" || ext == ".yml" || ext == ".env" || path.Base(file) == ".env":
-			data, err := fs.ReadFile(r.base, file)
-			if err == nil {
-				folders = append(folders, r.inText(dir, file, data)...)
-			}
+		m.bases = append(m.bases, path.Dir(file))
+		data, err := fs.ReadFile(r.base, file)
+		if err == nil && len(data) <= maxMention {
+			m.add(file, data)
 		}
 	}
-	for _, link := range r.base.Symlinks(dir) {
-		target, err := r.base.ReadLink(link)
-		if err == nil {
-			folders = append(folders, folderOf(path.Join(path.Dir(link), target)))
+	var all mention
+	all.join(m) // sorted
+	r.texts[dir] = all
+	return all
+}
+
+// targets lists the folders that paths lead to, from any folder that they can
+// be relative to, or from one above it within the repository.
+func (r *reach) targets(m mention) []string {
+	var folders []string
+	for _, base := range m.bases {
+		for _, word := range m.words {
+			for from := base; from != "." && !wide(from); from = path.Dir(from) {
+				folders = append(folders, r.at(path.Join(from, word), 0)...)
+			}
+		}
+		for _, link := range r.base.Symlinks(base) {
+			folders = append(folders, r.linked(link, 0)...)
 		}
 	}
 	slices.Sort(folders)
-	r.names[dir] = slices.Compact(folders)
-	return r.names[dir]
+	return slices.Compact(folders)
 }
 
-// inText finds the paths with ".." in a text. What such a path is relative to
-// depends on where it stands, so every folder from the file's up to dir counts.
-func (r *reach) inText(dir, file string, data []byte) []string {
-	var folders []string
-	for rest := data; ; {
-		at := bytes.Index(rest, []byte(".."))
-		if at < 0 {
-			return folders
+// at lists the folders of what can be at a path, which may go on with characters
+// that end a word: "../my" of "../my files/x". A path out of the repository is
+// refused when it is loaded.
+func (r *reach) at(name string, depth int) []string {
+	if name == ".." || strings.HasPrefix(name, "../") {
+		return nil
+	}
+	if wide(name) {
+		return []string{everywhere}
+	}
+	folders := r.linked(name, depth)
+	for _, known := range [][]string{r.base.Tracked.All(), r.differ.All()} {
+		at, _ := slices.BinarySearch(known, name)
+		for at < len(known) && strings.HasPrefix(known[at], name) {
+			slash := strings.IndexByte(known[at][len(name):], '/')
+			if slash < 0 {
+				folders = append(folders, path.Dir(known[at]))
+				at++
+				continue
+			}
+			folder := known[at][:len(name)+slash]
+			folders = append(folders, folder)
+			next, _ := slices.BinarySearch(known, folder+"0") // "0" follows "/"
+			at = max(at+1, next)
 		}
-		start, end := at, at
-		for start > 0 && pathByte(rest[start-1]) {
-			start--
-		}
-		for end < len(rest) && pathByte(rest[end]) {
-			end++
-		}
-		word := string(rest[start:end])
-		variable := strings.Contains(word, "$") || start > 0 && rest[start-1] == '}'
-		rest = rest[end:]
-		if !slices.Contains(strings.Split(word, "/"), "..") {
+	}
+	return folders
+}
+
+// maxLinks bounds how many symlinks one path may lead through.
+const maxLinks = 16
+
+// linked lists the folders that a path leads to by a symlink at it or above it.
+func (r *reach) linked(name string, depth int) []string {
+	for link := name; link != "." && link != "/"; link = path.Dir(link) {
+		target, err := r.base.ReadLink(link)
+		if err != nil {
 			continue
 		}
-		if variable {
-			return append(folders, everywhere)
+		if depth >= maxLinks {
+			return []string{everywhere}
 		}
-		for from := path.Dir(file); ; from = path.Dir(from) {
-			folders = append(folders, folderOf(path.Join(from, word)))
-			if from == dir || from == "." {
-				break
-			}
-		}
+		return append(r.at(path.Join(path.Dir(link), target, strings.TrimPrefix(name, link)), depth+1), link)
 	}
-}
-
-// pathByte tells of what a path in a text is made of, and of a variable's "$".
-func pathByte(b byte) bool {
-	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b >= 0x80 || strings.IndexByte("._-/$+@~", b) >= 0
-}
-
-// folderOf is the folder of what is probably a file. A path out of the
-// repository is refused when it is loaded.
-func folderOf(file string) string {
-	if path.Ext(file) != "" {
-		file = path.Dir(file)
-	}
-	return file
+	return nil
 }

@@ -117,8 +117,8 @@ func (w *work) contents(at int, before, after *fleet.Host) {
 // touched tells whether a difference of files can reach a stack of a host.
 func (w *work) touched(h fleet.Host, stack string) bool {
 	for _, value := range h.Env {
-		if strings.Contains(value, "..") {
-			return true // a variable may be the path of a file
+		if strings.Contains(value, "..") || strings.HasPrefix(value, ".") || strings.HasSuffix(value, ".") {
+			return true // a variable may be the path of a file, or a part of it
 		}
 	}
 	return w.reach.stack(stack)
