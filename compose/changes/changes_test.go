@@ -21,19 +21,19 @@ var cases = []struct {
 	want          []string
 }{
 	// Every effect.
-	{"the stack is new", side{}, side{yaml: web()}, []string{"web: create: the stack is new on this host"}},
+	{"the stack is new", side{}, side{yaml: web()}, []string{"! unpinned-image web: image x:1 is not pinned to a digest", "web: create: the stack is new on this host"}},
 	{"the stack leaves", side{yaml: web("volumes: [\"dd:/d\", \"./state:/s\"]") + "volumes: {dd: }\n"}, side{}, []string{
 		"! volume-left : the stack leaves this host, and its data stays there: /var/lib/pistack/s/state, volume s_dd",
 		"web: remove: the stack leaves this host; volumes are kept"}},
-	{"a new service", side{yaml: web()}, side{yaml: web() + "  db:\n    image: y\n"}, []string{"db: create: the service is new"}},
+	{"a new service", side{yaml: web()}, side{yaml: web() + "  db:\n    image: y\n"}, []string{"! unpinned-image db: image y is not pinned to a digest", "db: create: the service is new"}},
 	{"a service is gone", side{yaml: web() + "  db:\n    image: y\n"}, side{yaml: web()}, []string{"db: remove: the service is gone; volumes are kept"}},
 	{"a profile disables", side{yaml: web()}, side{yaml: web("profiles: [debug]") + "  other:\n    image: y\n"}, []string{
-		"! left-running web: its container runs on, without an owner: docker rm -f it, or take the service out of the file",
+		"! unpinned-image other: image y is not pinned to a digest", "! left-running web: its container runs on, without an owner: docker rm -f it, or take the service out of the file",
 		"other: create: the service is new",
 		"web: none: a profile disables it: its container runs on, and Compose leaves it alone"}},
-	{"a profile enables", side{yaml: web("profiles: [debug]")}, side{yaml: web("profiles: [debug]"), env: map[string]string{"COMPOSE_PROFILES": "debug"}}, []string{"web: create: a profile enables it"}},
-	{"an image's tag", side{yaml: web()}, side{yaml: strings.Replace(web(), "x:1", "x:2", 1)}, []string{"web: pull: image tag 1 -> 2"}},
-	{"another image", side{yaml: web()}, side{yaml: strings.Replace(web(), "x:1", "r.example:5000/y", 1)}, []string{"web: pull: image x:1 -> r.example:5000/y"}},
+	{"a profile enables", side{yaml: web("profiles: [debug]")}, side{yaml: web("profiles: [debug]"), env: map[string]string{"COMPOSE_PROFILES": "debug"}}, []string{"! unpinned-image web: image x:1 is not pinned to a digest", "web: create: a profile enables it"}},
+	{"an image's tag", side{yaml: web()}, side{yaml: strings.Replace(web(), "x:1", "x:2", 1)}, []string{"! unpinned-image web: image x:2 is not pinned to a digest", "web: pull: image tag 1 -> 2"}},
+	{"another image", side{yaml: web()}, side{yaml: strings.Replace(web(), "x:1", "r.example:5000/y", 1)}, []string{"! unpinned-image web: image r.example:5000/y is not pinned to a digest", "web: pull: image x:1 -> r.example:5000/y"}},
 	{"an image gets a digest", side{yaml: web()}, side{yaml: strings.Replace(web(), "x:1", digest("a"), 1)}, []string{"web: pull: image is pinned to a digest"}},
 	{"an image's digest", side{yaml: strings.Replace(web(), "x:1", digest("a"), 1)}, side{yaml: strings.Replace(web(), "x:1", digest("b"), 1)}, []string{"web: pull: image digest changed"}},
 	{"scale", side{yaml: web("scale: 1")}, side{yaml: web("scale: 3")}, []string{"web: scale: 3 containers instead of 1"}},
@@ -74,7 +74,7 @@ var cases = []struct {
 	{"configuration becomes state", side{yaml: web("volumes: [\"./a:/a\"]"), files: map[string]string{"a/b": "1"}}, side{yaml: web("volumes: [\"./a:/a\"]")}, []string{"web: recreate: volumes changed; config file a/b removed"}},
 
 	// By way of other parts.
-	{"base of extends", side{yaml: extending("environment: {A: 1}", "image: x:1")}, side{yaml: extending("environment: {A: 2}", "image: x:2")}, []string{"base: pull: image tag 1 -> 2; environment A changed", "web: pull: base of extends changed: image tag 1 -> 2, environment A changed"}},
+	{"base of extends", side{yaml: extending("environment: {A: 1}", "image: x:1")}, side{yaml: extending("environment: {A: 2}", "image: x:2")}, []string{"! unpinned-image base: image x:2 is not pinned to a digest", "! unpinned-image web: image x:2 is not pinned to a digest", "base: pull: image tag 1 -> 2; environment A changed", "web: pull: base of extends changed: image tag 1 -> 2, environment A changed"}},
 	{"own text of an extending service", side{yaml: extending("environment: {A: 1}", "image: x") + "    user: a\n"}, side{yaml: extending("environment: {A: 1}", "image: x") + "    user: b\n"}, []string{"web: recreate: user changed"}},
 	{"a network", side{yaml: networked("driver_opts: {a: \"1\"}")}, side{yaml: networked("driver_opts: {a: \"2\"}")}, []string{"web: recreate: network n changed"}},
 	{"namespaces", side{yaml: web("user: a") + followers}, side{yaml: web("user: b") + followers}, []string{
@@ -101,14 +101,15 @@ var cases = []struct {
 	{"a volume gets another name", side{yaml: data("aa", "aa: ")}, side{yaml: data("aa", "aa: {name: other}")}, []string{"! volume-left web: /d gets volume other, and its data stays behind in volume s_aa", "web: recreate: volume aa is other instead of s_aa"}},
 	{"the same volume under another key", side{yaml: data("aa", "aa: {name: n}")}, side{yaml: data("bb", "bb: {name: n}")}, []string{"web: recreate: volumes changed"}},
 	{"a volume is gone", side{yaml: data("aa", "aa: ")}, side{yaml: web()}, []string{"! volume-left : no service uses it any more, and its data stays behind: volume s_aa", "web: recreate: volumes removed"}},
-	{"a volume moves to another service", side{yaml: data("aa", "aa: ")}, side{yaml: web() + "  b:\n    image: y\n    volumes: [\"aa:/d\"]\nvolumes: {aa: }\n"}, []string{"b: create: the service is new", "web: recreate: volumes removed"}},
+	{"a volume moves to another service", side{yaml: data("aa", "aa: ")}, side{yaml: web() + "  b:\n    image: y\n    volumes: [\"aa:/d\"]\nvolumes: {aa: }\n"}, []string{"! unpinned-image b: image y is not pinned to a digest", "b: create: the service is new", "web: recreate: volumes removed"}},
 	{"a volume's configuration", side{yaml: data("aa", "aa: ")}, side{yaml: data("aa", "aa: {driver_opts: {type: nfs}}")}, []string{"! volume-config : volume s_aa has another configuration: Compose keeps the old volume as it is, or asks to delete it with its data"}},
 	{"state moves", side{yaml: web("volumes: [\"./a:/d\"]")}, side{yaml: web("volumes: [\"./b:/d\"]")}, []string{"! volume-left web: /d gets /var/lib/pistack/s/b, and its data stays behind in /var/lib/pistack/s/a", "web: recreate: volumes changed"}},
 	{"an anonymous volume", side{yaml: web("volumes: [/d]")}, side{yaml: web("volumes: [/e]")}, []string{"! anonymous-volume web: the data at /d is in a volume without a name: the new version does not find it again", "web: recreate: volumes changed"}},
 	{"an anonymous volume that stays", side{yaml: web("volumes: [/d]")}, side{yaml: web("volumes: [/d]", "user: a")}, []string{"web: recreate: user added"}},
 	{"an anonymous volume of a removed service", side{yaml: web() + "  b:\n    image: y\n    volumes: [/d]\n"}, side{yaml: web()}, []string{"! anonymous-volume b: the data at /d is in a volume without a name: the new version does not find it again", "b: remove: the service is gone; volumes are kept"}},
 	{"an image loses its digest", side{yaml: strings.Replace(web(), "x:1", digest("a"), 1)}, side{yaml: web()}, []string{"! unpinned-image web: image x:1 is no longer pinned to a digest", "web: pull: image is no longer pinned to a digest"}},
-	{"an image without digest among others", side{yaml: web() + "  b:\n    image: " + digest("a") + "\n"}, side{yaml: strings.Replace(web(), "x:1", "x:2", 1) + "  b:\n    image: " + digest("a") + "\n"}, []string{"! unpinned-image web: image x:2 has no digest, and others of this stack have", "web: pull: image tag 1 -> 2"}},
+	{"an image without digest that stays", side{yaml: web()}, side{yaml: web("user: a")}, []string{"web: recreate: user added"}},
+	{"an image without digest among others", side{yaml: web() + "  b:\n    image: " + digest("a") + "\n"}, side{yaml: strings.Replace(web(), "x:1", "x:2", 1) + "  b:\n    image: " + digest("a") + "\n"}, []string{"! unpinned-image web: image x:2 is not pinned to a digest", "web: pull: image tag 1 -> 2"}},
 }
 
 const withSecret = "services:\n  web:\n    image: x:1\n    secrets: [KEY]\nsecrets: {KEY: {environment: KEY}}\n"

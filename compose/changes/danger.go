@@ -23,7 +23,7 @@ const (
 	VolumeLeft      Code = "volume-left"      // data stays behind where nothing uses it
 	VolumeConfig    Code = "volume-config"    // Compose cannot change a volume without losing its data
 	AnonymousVolume Code = "anonymous-volume" // data that nothing finds again
-	UnpinnedImage   Code = "unpinned-image"   // an image without digest among those that have one
+	UnpinnedImage   Code = "unpinned-image"   // an image without digest, where none or another was
 	WrongPlatform   Code = "wrong-platform"   // an image that does not run on the host
 	LeftRunning     Code = "left-running"     // a container that Compose leaves alone
 )
@@ -163,18 +163,15 @@ func hostFiles(s types.ServiceConfig) bool {
 	})
 }
 
-// pinned finds an image without a digest in a stack that has digests.
+// pinned finds an image that comes, or is another one, without a digest. One that
+// is the same as before is no news, and one that is built has none.
 func (c *comparison) pinned(name string, before, after service) {
-	if after.Image == "" || before.Image == after.Image || strings.Contains(after.Image, "@") {
+	if after.Image == "" || before.Image == after.Image || strings.Contains(after.Image, "@") || after.config.Build != nil {
 		return
-	}
-	for _, s := range c.after.services {
-		if strings.Contains(s.Image, "@") {
-			c.danger(UnpinnedImage, name, "image %s has no digest, and others of this stack have", after.Image)
-			return
-		}
 	}
 	if strings.Contains(before.Image, "@") {
 		c.danger(UnpinnedImage, name, "image %s is no longer pinned to a digest", after.Image)
+		return
 	}
+	c.danger(UnpinnedImage, name, "image %s is not pinned to a digest", after.Image)
 }

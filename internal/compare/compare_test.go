@@ -331,7 +331,7 @@ func TestTotals(t *testing.T) {
 	r.commit()
 	r.write("stacks/shared/compose.yaml", image("2")+more+"  db:\n    image: y\n    privileged: true\n")
 	report, _ := r.compare()
-	want := Totals{Hosts: 2, Stacks: 2, Dangers: 2, Effects: map[changes.Effect]int{changes.None: 2, changes.Pull: 2, changes.Create: 2, changes.Remove: 2}}
+	want := Totals{Hosts: 2, Stacks: 2, Dangers: 6, Effects: map[changes.Effect]int{changes.None: 2, changes.Pull: 2, changes.Create: 2, changes.Remove: 2}}
 	if got := report.Totals(); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
