@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"slices"
 
@@ -28,7 +29,8 @@ checkout, and never shows a secret's value.
 An effect is what "docker compose up" will do on the device: none, restart, scale,
 recreate, pull (another image), rebuild, create, remove (volumes are kept).
 
-Exits with 0 also when something differs, unless --exit-code is given.
+Exits with 0 also when something differs, unless --exit-code is given; with 1 when
+the new version has errors, and a part of it could not be compared.
 
 Examples:
   pistack diff                                   the work tree against HEAD
@@ -67,6 +69,9 @@ func diff(c *ucli.Context) error {
 	}
 	if err := showDiff(c, report, format); err != nil {
 		return err
+	}
+	if n := report.Failed(); n > 0 {
+		return fmt.Errorf("%s in %s: see what was not compared", cli.Count(n, "error"), report.Head)
 	}
 	if c.Bool("exit-code") && !report.Empty() {
 		return cli.Differences()

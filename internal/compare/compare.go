@@ -99,6 +99,18 @@ type Finding struct {
 	compose.Finding
 }
 
+// Failed counts the errors of the new version, which kept parts of it from being
+// compared. Those of the base are history.
+func (r Report) Failed() int {
+	n := 0
+	for _, f := range r.Findings {
+		if f.Side == "head" && f.Counts(compose.Error) {
+			n++
+		}
+	}
+	return n
+}
+
 // Hosts compares the hosts that the selectors mean on either side.
 func Hosts(ctx context.Context, p *Pair, selectors []string) (Report, error) {
 	report, _, err := hosts(ctx, p, selectors)

@@ -206,6 +206,9 @@ func TestMended(t *testing.T) {
 	r.write("hosts/b/host.toml", host("two"))
 	r.write("stacks/three/compose.yaml", image("2"))
 	report, _ := r.compare()
+	if n := report.Failed(); n != 0 {
+		t.Errorf("%d errors of the new version", n)
+	}
 	want := []string{"c three/web pull", "base: hosts/b/host.toml fleet", "base: stacks/one/compose.yaml syntax"}
 	if got := lines(report); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
