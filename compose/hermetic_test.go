@@ -10,6 +10,7 @@ import (
 	"testing/fstest"
 
 	"pistack/compose"
+	"pistack/internal/git"
 )
 
 // onDisk writes a stack's files below a new root and opens that.
@@ -107,7 +108,7 @@ func TestSymlinks(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			src := s.onDisk(t, 0o644)
-			src.Tracked = append(src.Tracked.(paths), "stacks/s/conf/link")
+			src.Tracked = git.FilesOf(append(src.Tracked.(git.Files).All(), "stacks/s/conf/link"))
 			root := src.Repository
 			if _, err := fs.Stat(root, "stacks/s/conf/real"); err != nil {
 				t.Fatal(err)
@@ -171,7 +172,7 @@ func TestSymlinkedComposeFiles(t *testing.T) {
 			}
 			for _, open := range []func(string) fs.FS{os.DirFS, func(string) fs.FS { return root(t, dir) }} {
 				src := s.source()
-				src.Tracked = append(src.Tracked.(paths), c.link, c.link+"/db.yaml", c.link+"/x.yaml")
+				src.Tracked = git.FilesOf(append(src.Tracked.(git.Files).All(), c.link, c.link+"/db.yaml", c.link+"/x.yaml"))
 				src.Repository = open(dir)
 				_, findings := compose.Load(t.Context(), src)
 				if got, want := text(findings), c.want+" is a symlink, which would point elsewhere on the device [path]\n"; got != want {

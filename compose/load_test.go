@@ -9,22 +9,8 @@ import (
 	"testing/fstest"
 
 	"pistack/compose"
+	"pistack/internal/git"
 )
-
-// paths is a compose.PathSet.
-type paths []string
-
-func (p paths) Has(path string) bool { return slices.Contains(p, path) }
-
-func (p paths) Under(folder string) []string {
-	var below []string
-	for _, f := range slices.Sorted(slices.Values(p)) {
-		if strings.HasPrefix(f, folder+"/") {
-			below = append(below, f)
-		}
-	}
-	return below
-}
 
 // stack is a fixture: the files of stacks/s, and what the host brings along.
 type stack struct {
@@ -37,7 +23,7 @@ type stack struct {
 
 func (s stack) source() compose.Source {
 	repository := fstest.MapFS{}
-	tracked := paths{}
+	var tracked []string
 	for name, content := range s.files {
 		repository[path.Join("stacks/s", name)] = &fstest.MapFile{Data: []byte(content), Mode: 0o644}
 		if !slices.Contains(s.untracked, name) && !slices.Contains(s.ignored, name) {
@@ -52,7 +38,7 @@ func (s stack) source() compose.Source {
 	}
 	return compose.Source{
 		Repository: repository, Stack: "s", Host: "pi",
-		Env: s.env, Secrets: s.secrets, Tracked: tracked, Ignored: ignored,
+		Env: s.env, Secrets: s.secrets, Tracked: git.FilesOf(tracked), Ignored: ignored,
 	}
 }
 

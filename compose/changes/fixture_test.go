@@ -2,29 +2,14 @@ package changes_test
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"pistack/compose"
 	"pistack/compose/changes"
+	"pistack/internal/git"
 )
-
-// paths is a compose.PathSet.
-type paths []string
-
-func (p paths) Has(path string) bool { return slices.Contains(p, path) }
-
-func (p paths) Under(folder string) []string {
-	var below []string
-	for _, f := range slices.Sorted(slices.Values(p)) {
-		if strings.HasPrefix(f, folder+"/") {
-			below = append(below, f)
-		}
-	}
-	return below
-}
 
 // side is a version of a stack: compose.yaml, and what else it is made of.
 type side struct {
@@ -41,13 +26,13 @@ func (s side) load(t testing.TB) (*compose.Stack, []compose.Finding) {
 		return nil, nil
 	}
 	repository := fstest.MapFS{"stacks/s/compose.yaml": &fstest.MapFile{Data: []byte(s.yaml), Mode: 0o644}}
-	tracked := paths{"stacks/s/compose.yaml"}
+	tracked := []string{"stacks/s/compose.yaml"}
 	for name, content := range s.files {
 		repository["stacks/s/"+name] = &fstest.MapFile{Data: []byte(content), Mode: 0o644}
 		tracked = append(tracked, "stacks/s/"+name)
 	}
 	return compose.Load(t.Context(), compose.Source{
-		Repository: repository, Stack: "s", Host: "pi", Env: s.env, Secrets: s.secrets, Tracked: tracked,
+		Repository: repository, Stack: "s", Host: "pi", Env: s.env, Secrets: s.secrets, Tracked: git.FilesOf(tracked),
 		Ignored: func(string) (bool, error) { return true, nil },
 	})
 }

@@ -8,22 +8,8 @@ import (
 
 	"pistack/compose"
 	"pistack/compose/rules"
+	"pistack/internal/git"
 )
-
-// paths is a compose.PathSet.
-type paths []string
-
-func (p paths) Has(path string) bool { return slices.Contains(p, path) }
-
-func (p paths) Under(folder string) []string {
-	var below []string
-	for _, f := range slices.Sorted(slices.Values(p)) {
-		if strings.HasPrefix(f, folder+"/") {
-			below = append(below, f)
-		}
-	}
-	return below
-}
 
 // fixture is a host "pi" with stacks. It opens "any", unless target says
 // otherwise: most cases are not about that.
@@ -73,14 +59,14 @@ func (f fixture) names() []string {
 // findings loads the stacks as package compose does and checks them.
 func (f fixture) findings(t testing.TB) []compose.Finding {
 	t.Helper()
-	repository, tracked := fstest.MapFS{}, paths{}
+	repository, tracked := fstest.MapFS{}, []string(nil)
 	for name, content := range f.files {
 		repository["stacks/"+name] = &fstest.MapFile{Data: []byte(content), Mode: 0o644}
 		tracked = append(tracked, "stacks/"+name)
 	}
 	target := f.target
 	target.Name, target.File, target.Whole = "pi", "hosts/pi/host.toml", true
-	target.Repository, target.Tracked = repository, tracked
+	target.Repository, target.Tracked = repository, git.FilesOf(tracked)
 	if target.Open == nil {
 		target.Open = []string{"any"}
 	}
@@ -88,7 +74,7 @@ func (f fixture) findings(t testing.TB) []compose.Finding {
 	var findings []compose.Finding
 	for _, name := range f.names() {
 		s, found := compose.Load(t.Context(), compose.Source{
-			Repository: repository, Stack: name, Host: "pi", Secrets: f.secrets, Tracked: tracked,
+			Repository: repository, Stack: name, Host: "pi", Secrets: f.secrets, Tracked: git.FilesOf(tracked),
 			Ignored: func(path string) (bool, error) {
 				return slices.Contains(f.ignored, strings.TrimPrefix(path, "stacks/")), nil
 			},
