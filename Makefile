@@ -4,7 +4,7 @@
 GO ?= go
 TARGETS = linux/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: help build demo test prepare vet cross unit fuzz bench-secrets bench-compose nix device record eval clean uninstall
+.PHONY: help build demo test prepare vet cross unit fuzz bench-secrets bench-compose nix bootstrap device record eval clean uninstall
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -15,7 +15,7 @@ build: ## build both commands into bin/
 demo: ## show the main job on a virtual Pi
 	testdata/demo
 
-test: prepare vet cross unit nix device ## everything that CI runs
+test: prepare vet cross unit nix bootstrap device ## everything that CI runs
 
 prepare: ## install what the tests need
 	testdata/prepare
@@ -45,6 +45,9 @@ bench-compose: ## measure pistack beside Docker Compose and compose2nix
 
 nix: ## Nix files parse, generated values evaluate, recorded units are sound
 	testdata/nixos/check
+
+bootstrap: ## the playbook that turns a server into a host is sound
+	testdata/bootstrap
 
 device: ## deploys to a virtual Pi; needs root
 	testdata/device

@@ -1,5 +1,5 @@
-# shellcheck shell=bash
-# usage: lustrate.sh ROOT
+#!/usr/bin/env bash
+# lustrate.sh ROOT
 #
 # Moves everything in ROOT to ROOT/old-root, except nix and boot. The files that ROOT/etc/NIXOS_LUSTRATE lists, by their
 # paths from ROOT, all below etc, are copied back. When it was interrupted, by a power failure say, running it again does
@@ -11,17 +11,18 @@ cd "$1"
 mkdir -p old-root
 
 if [ -e etc/NIXOS_LUSTRATE ]; then
+  rm -rf etc.nixos etc.part
   for path in *; do
     case $path in
-      nix | boot | lost+found | old-root | etc | etc.nixos) ;;
+      nix | boot | lost+found | old-root | etc) ;;
       *) mv -T "$path" "old-root/$path" ;;
     esac
   done
-  rm -rf etc.nixos etc.part
   mkdir etc.part
   while read -r keeper; do
     case $keeper in etc/*) ;; *) continue ;; esac
-    mkdir -p "etc.part/$(dirname "${keeper#etc/}")"
+    folder=${keeper%/*}
+    mkdir -p "etc.part${folder#etc}"
     cp -a "$keeper" "etc.part/${keeper#etc/}"
   done <etc/NIXOS_LUSTRATE
   : >etc.part/NIXOS
