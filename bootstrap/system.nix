@@ -36,7 +36,9 @@ in
   nix = config.nix.package;
 
   facts = {
-    inherit (builtins.fromTOML (builtins.readFile "${flake}/hosts/${host}/host.toml")) address;
+    inherit (builtins.fromTOML (builtins.readFile (flake.outPath + "/hosts/${host}/host.toml")))
+      address
+      ;
     inherit (config.nixpkgs.hostPlatform) system;
     inherit (root) device fsType;
     # "" where the root is not found by its label
