@@ -1,4 +1,4 @@
-//go:build device
+//go:build device && linux
 
 package cmd_test
 
@@ -16,8 +16,9 @@ import (
 var faulty = machine{number: "5", host: "rpi-box-01", stack: "chat"}
 
 const (
-	dockerSize = "128m"
+	dockerSize = "256m"
 	second     = "stacks/second/compose.yaml"
+	filler     = "/var/lib/docker/filler"
 )
 
 // secondYAML is the other stack. Its data lies in a volume without a name.
@@ -45,6 +46,7 @@ func TestDeviceFaults(t *testing.T) {
 		{"a program that the image has not is reported, and leaves the other stack alone", brokenProgram},
 		{"a restart of Docker brings everything back", restartDocker},
 		{"a full disk leaves containers alone, secrets are installed", fullDisk},
+		{"an image that does not fit on the disk leaves containers alone", pullFullDisk},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.run(t, l); l.wantSound(t) }) {
 			return
@@ -118,6 +120,8 @@ func firstBoot(t *testing.T, l *lab) {
 	l.addStack(t)
 	l.addSecret(t, faulty, "OPENAI_KEY")
 	l.installSystem(t)
+	// The registry of pullFullDisk speaks plain http.
+	l.ssh(t, faulty, `echo '{"insecure-registries": ["0.0.0.0/0"]}' >/etc/docker/daemon.json`)
 	if left := l.ssh(t, faulty, "docker ps -aq; ls -d /run/pistack /etc/pistack 2>/dev/null || true"); left != "" {
 		t.Fatalf("something ran already:\n%s", left)
 	}
@@ -221,7 +225,7 @@ func restartDocker(t *testing.T, l *lab) {
 // fullDisk deploys a new key while Docker's disk has no byte left.
 func fullDisk(t *testing.T, l *lab) {
 	before, old := l.containers(t, faulty), l.values["OPENAI_KEY"]
-	l.ssh(t, faulty, "cat /dev/zero >/var/lib/docker/filler 2>/dev/null || true; test $(df --output=avail /var/lib/docker | tail -n 1) = 0")
+	l.ssh(t, faulty, "cat /dev/zero >"+filler+" 2>/dev/null || true; test $(df --output=avail "+filler+" | tail -n 1) = 0")
 	l.addSecret(t, faulty, "OPENAI_KEY")
 	out := l.failedDeploy(t, faulty)
 	wantLine(t, out, `no space left on device`)
@@ -238,7 +242,31 @@ func fullDisk(t *testing.T, l *lab) {
 	l.values["OPENAI_KEY"] = old
 	l.wantEnvOf(t, faulty, "OPENAI_KEY")
 	l.values["OPENAI_KEY"] = wanted
-	l.ssh(t, faulty, "rm /var/lib/docker/filler")
+	l.ssh(t, faulty, "rm "+filler)
 	l.deploy(t, faulty)
 	wantRecreated(t, before, l.containers(t, faulty), "open-webui")
+}
+
+// pullFullDisk deploys an image whose layer is larger than what is left on
+// Docker's disk.
+func pullFullDisk(t *testing.T, l *lab) {
+	chat, old, file := l.containersOf(t, "chat"), l.containersOf(t, "second"), l.dataFile(t)
+	image := l.serveImage(t, faulty, 48<<20)
+	replaced(second, "image: second:1", "image: "+image)(t, l)
+	l.ssh(t, faulty, "fallocate --length $(( $(df --block-size 1 --output=avail /var/lib/docker | tail -n 1) - (32 << 20) )) "+filler)
+	out := l.failedDeploy(t, faulty)
+	wantLine(t, out, `no space left on device`)
+	wantLine(t, out, `the following units failed: pistack-second\.service$`)
+	if now := l.containersOf(t, "chat") + l.containersOf(t, "second"); now != chat+old {
+		t.Fatalf("containers changed:\n%s\n%s", chat+old, now)
+	}
+	l.wantEnvOf(t, faulty, "OPENAI_KEY")
+	l.ssh(t, faulty, "rm "+filler)
+	l.deploy(t, faulty)
+	if now := l.ssh(t, faulty, "docker inspect --format '{{.Config.Image}}' "+l.containerID(t, faulty, "keeper")); now != image {
+		t.Fatalf("the second deploy brought %s, want %s", now, image)
+	}
+	if now := l.dataFile(t); now != file {
+		t.Fatalf("the data is in %s, was in %s", now, file)
+	}
 }
