@@ -41,6 +41,7 @@ func TestDeviceFaults(t *testing.T) {
 		run  func(t *testing.T, l *lab)
 	}{
 		{"a first boot has the secrets before Docker", firstBoot},
+		{"every unit of every host is sound", verifyUnits},
 		{"a reboot keeps the data of an anonymous volume", rebootKeepsData},
 		{"a failing health check is reported, and leaves the other stack alone", failingHealth},
 		{"a program that the image has not is reported, and leaves the other stack alone", brokenProgram},
