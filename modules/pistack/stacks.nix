@@ -120,6 +120,7 @@ let
       after = [
         "docker.service"
         "network-online.target"
+        "pistack-images.service"
         "pistack-reconcile.service"
         "pistack-secrets.service"
       ];
@@ -128,7 +129,13 @@ let
       restartTriggers = builtins.attrValues (storePaths stack);
 
       enableDefaultPath = false;
-      environment = import ./docker-environment.nix;
+      environment =
+        import ./docker-environment.nix
+        // lib.optionalAttrs (cfg.registries != { }) {
+          # What `pisec install` made of the secrets. Its content is no part of this unit: a new token
+          # restarts nothing.
+          DOCKER_CONFIG = "/run/pistack/current/docker";
+        };
 
       serviceConfig = {
         Type = "oneshot";

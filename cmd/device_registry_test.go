@@ -1,0 +1,181 @@
+//go:build device
+
+package cmd_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"golang.org/x/sys/unix"
+)
+
+// privateRegistry is a registry of the workstation that virtual Pis reach, and
+// that wants to know who pulls.
+type privateRegistry struct {
+	host string // as virtual Pis name it
+	push string // as this process does, without a password
+	app  string // the program that images hold
+
+	mutex sync.Mutex
+	login string // user:token that it lets in
+	pulls int    // manifests that it gave away
+}
+
+// startPrivateRegistry listens in the workstation's network namespace.
+func startPrivateRegistry(t *testing.T, l *lab, prefix, address string) *privateRegistry {
+	t.Helper()
+	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	r := &privateRegistry{app: l.app(t)}
+
+	open := httptest.NewServer(inner)
+	t.Cleanup(open.Close)
+	r.push = strings.TrimPrefix(open.URL, "http://")
+
+	listener := listenIn(t, "/run/netns/"+prefix+"-net", address+":0")
+	private := httptest.NewUnstartedServer(r.guard(inner))
+	private.Listener.Close()
+	private.Listener = listener
+	private.Start()
+	t.Cleanup(private.Close)
+	r.host = listener.Addr().String()
+	return r
+}
+
+func (r *privateRegistry) guard(inner http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		user, token, _ := q.BasicAuth()
+		r.mutex.Lock()
+		welcome := user+":"+token == r.login
+		if welcome && strings.Contains(q.URL.Path, "/manifests/") {
+			r.pulls++
+		}
+		r.mutex.Unlock()
+		if !welcome {
+			w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		inner.ServeHTTP(w, q)
+	})
+}
+
+func (r *privateRegistry) letIn(login string) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.login = login
+}
+
+func (r *privateRegistry) pulled() int {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.pulls
+}
+
+// image pushes an image of its own for a tag, and gives the reference with tag and
+// digest.
+func (r *privateRegistry) image(t *testing.T, tag string) string {
+	t.Helper()
+	program, err := os.ReadFile(r.app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var layer bytes.Buffer
+	archive := tar.NewWriter(&layer)
+	if err := archive.WriteHeader(&tar.Header{Name: "bin/app", Mode: 0o755, Size: int64(len(program))}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := archive.Write(program); err != nil {
+		t.Fatal(err)
+	}
+	if err := archive.Close(); err != nil {
+		t.Fatal(err)
+	}
+	content, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layer.Bytes())), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := mutate.AppendLayers(empty.Image, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err = mutate.ConfigFile(image, withConfig(t, image, tag))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reference, err := name.ParseReference(r.push + "/app:" + tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(reference, image); err != nil {
+		t.Fatal(err)
+	}
+	digest, err := image.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.host + "/app:" + tag + "@" + digest.String()
+}
+
+// withConfig says what to run, and makes images of different tags differ.
+func withConfig(t *testing.T, image v1.Image, tag string) *v1.ConfigFile {
+	t.Helper()
+	config, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.OS, config.Architecture = "linux", runtime.GOARCH
+	config.Config = v1.Config{Entrypoint: []string{"/bin/app"}, Env: []string{"APP_VERSION=" + tag}}
+	return config
+}
+
+// listenIn listens in another network namespace. A socket stays in the one that it
+// was made in.
+func listenIn(t *testing.T, namespace, address string) net.Listener {
+	t.Helper()
+	type result struct {
+		listener net.Listener
+		err      error
+	}
+	made := make(chan result)
+	go func() {
+		// Never unlocked: the thread ends with this function, and no other code runs
+		// in that namespace.
+		runtime.LockOSThread()
+		listener, err := listenThere(namespace, address)
+		made <- result{listener, err}
+	}()
+	r := <-made
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	return r.listener
+}
+
+func listenThere(namespace, address string) (net.Listener, error) {
+	f, err := os.Open(namespace)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
+		return nil, err
+	}
+	return net.Listen("tcp", address)
+}
