@@ -76,7 +76,7 @@ in
           enableDefaultPath = false;
           environment = import ./docker-environment.nix;
 
-          serviceConfig = {
+          serviceConfig = import ./docker-client.nix // {
             Type = "oneshot";
             ExecStart = utils.escapeSystemdExecArgs [
               pkgs.runtimeShell
@@ -86,44 +86,8 @@ in
               (toString cfg.images.keep)
             ];
             TimeoutStartSec = "15min";
-
-            # Docker's socket is all the power that this needs, and it is as good as root: what is left
-            # to take away is all else.
-            CapabilityBoundingSet = "";
-            NoNewPrivileges = true;
-            DevicePolicy = "closed";
             # Credentials of registries, too.
             InaccessiblePaths = [ "-/run/pistack" ];
-            IPAddressDeny = "any";
-            LimitCORE = 0;
-            LockPersonality = true;
-            MemoryDenyWriteExecute = true;
-            PrivateDevices = true;
-            PrivateIPC = true;
-            PrivateNetwork = true;
-            PrivateTmp = true;
-            ProcSubset = "pid";
-            ProtectClock = true;
-            ProtectControlGroups = true;
-            ProtectHome = true;
-            ProtectHostname = true;
-            ProtectKernelLogs = true;
-            ProtectKernelModules = true;
-            ProtectKernelTunables = true;
-            ProtectProc = "invisible";
-            ProtectSystem = "strict";
-            RestrictAddressFamilies = "AF_UNIX";
-            RestrictNamespaces = true;
-            RestrictRealtime = true;
-            RestrictSUIDSGID = true;
-            SystemCallArchitectures = "native";
-            SystemCallErrorNumber = "EPERM";
-            SystemCallFilter = [
-              "@system-service"
-              "~@privileged"
-              "~@resources"
-            ];
-            UMask = "0077";
           };
         };
       })

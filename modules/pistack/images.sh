@@ -128,14 +128,17 @@ id_of() {
 	esac
 }
 
-# remove REFERENCE: whatever came to use it meanwhile keeps it
+# remove REFERENCE: fails with 2 where something came to use it meanwhile, which keeps it
 remove() {
 	if said=$("$docker" image rm "$1" 2>&1); then
 		return
 	fi
 	case $said in
 	*[Nn]'o such image'*) ;; # it went away with another name of it
-	*conflict*) echo "kept $1, which is in use by now" ;;
+	*conflict*)
+		echo "kept $1, which is in use by now"
+		return 2
+		;;
 	*)
 		echo "$1 cannot be removed: $said" >&2
 		return 1
@@ -187,15 +190,20 @@ for id in $all; do
 	fi
 	names=$("$docker" image inspect --format '{{range .RepoTags}}{{println .}}{{end}}{{range .RepoDigests}}{{println .}}{{end}}' "$id" 2>/dev/null) || continue
 	# One without a name goes by its own.
-	ok=1
-	for name in ${names:-$id}; do remove "$name" || ok=0; done
-	if [ "$ok" = 1 ]; then
+	result=0
+	for name in ${names:-$id}; do
+		status=0
+		remove "$name" || status=$?
+		[ "$status" = 0 ] || [ "$result" = 1 ] || result=$status
+	done
+	case $result in
+	0)
 		removed=$((removed + 1))
 		# shellcheck disable=SC2086 # on one line
 		echo removed ${names:-$id}
-	else
-		failed=1
-	fi
+		;;
+	1) failed=1 ;;
+	esac
 done
-echo "$removed images removed"
+if [ "$removed" = 1 ]; then echo "1 image removed"; else echo "$removed images removed"; fi
 exit "$failed"

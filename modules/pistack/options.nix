@@ -12,6 +12,9 @@ let
   fileMode = types.strMatching "0[0-7]{3}" // {
     description = "file mode of four octal digits, such as 0400";
   };
+  imageReference = types.strMatching "[^[:space:]]+" // {
+    description = "reference of an image, without spaces";
+  };
   userId = types.ints.unsigned;
 
   ownership =
@@ -128,13 +131,9 @@ let
           '';
         };
         images = mkOption {
-          type = types.listOf (
-            types.strMatching "[^[:space:]]+" // { description = "reference of an image, without spaces"; }
-          );
+          type = types.listOf imageReference;
           default = [ ];
-          example = [
-            "ghcr.io/open-webui/open-webui:v0.6.36@sha256:2dc2e9b2ee9b4a9e9e0c9ee0e1c0b0a4a8a2b6f2f3d2f8c3b3e7c1d1b9a1f0c2"
-          ];
+          example = [ "ghcr.io/open-webui/open-webui:v0.6.36" ];
           description = ''
             The images that the services of this stack run, as their containers name them. They are the
             stack's lines in {file}`/etc/pistack/images`, and are kept on the device while this system,

@@ -137,7 +137,8 @@ let
           DOCKER_CONFIG = "/run/pistack/current/docker";
         };
 
-      serviceConfig = {
+      # Compose reads the variables of envSecrets, and Docker's daemon does all the rest.
+      serviceConfig = import ./docker-client.nix // {
         Type = "oneshot";
         # Compose resolves some paths of included files from here.
         WorkingDirectory = directory;
@@ -146,9 +147,8 @@ let
           up
         ];
         TimeoutStartSec = stack.startTimeout;
-        # Compose reads the variables of envSecrets.
-        LimitCORE = 0;
-        UMask = "0077";
+        # Compose looks at what a stack mounts from there.
+        ProtectHome = "read-only";
       };
     };
 in

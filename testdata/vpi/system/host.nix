@@ -85,6 +85,7 @@ let
     "pistack-images.service"
     "pistack-reconcile.service"
     "pistack-secrets.service"
+    "pistack-shutdown.service"
   ];
 
   stackOf =
@@ -112,14 +113,13 @@ let
   withRegistries =
     unit: text:
     let
-      changed = builtins.replaceStrings [ "DOCKER_CONFIG=/var/empty" ] [
-        "DOCKER_CONFIG=/run/pistack/current/docker"
-      ] text;
+      none = "DOCKER_CONFIG=/var/empty";
+      changed = builtins.replaceStrings [ none ] [ "DOCKER_CONFIG=/run/pistack/current/docker" ] text;
     in
     if pistack.registries or { } == { } || stackOf unit == null then
       text
     else if changed == text then
-      throw "testdata/nixos/units.json: ${host}: ${unit} has no DOCKER_CONFIG=/var/empty"
+      throw "testdata/nixos/units.json: ${host}: ${unit} has no ${none}"
     else
       changed;
 
