@@ -40,6 +40,7 @@ func TestDeviceImages(t *testing.T) {
 		{"the credentials are in memory only", credentialsInMemory},
 		{"new credentials restart nothing", newCredentials},
 		{"images are skipped while somebody is at work", pruneSkipped},
+		{"a stack that starts meanwhile waits", stackWaits},
 		{"nothing is removed when a list cannot be read", pruneRefused},
 		{"images that nothing needs go", prune},
 		{"the timer waits for the next day", pruneTimer},
@@ -177,6 +178,21 @@ func pruneSkipped(t *testing.T, p puller) {
 	p.ssh(t, private, "systemctl stop pistack-slow")
 	if after := p.imagesHere(t); !slices.Equal(before, after) {
 		t.Errorf("%q are left of %q", after, before)
+	}
+}
+
+// stackWaits holds a run at its beginning, and starts the stack. A deploy's lock keeps
+// the images for what follows.
+func stackWaits(t *testing.T, p puller) {
+	const dir = "/run/systemd/system/pistack-images.service.d"
+	p.ssh(t, private, "mkdir -p "+dir+" /run/pistack-deploy/lock && printf '[Service]\nExecStartPre=/bin/sh -c \"until [ -e /run/go-on ]; do sleep 0.1; done\"\n' >"+dir+"/wait.conf && systemctl daemon-reload && "+
+		"systemctl start --no-block pistack-images && systemctl start --no-block pistack-chat")
+	if jobs := p.ssh(t, private, "systemctl list-jobs --plain --no-legend | awk '{ print $2, $3, $4 }' | sort"); jobs != "pistack-chat.service start waiting\npistack-images.service start running" {
+		t.Errorf("jobs:\n%s", jobs)
+	}
+	p.ssh(t, private, "touch /run/go-on && systemctl start pistack-images pistack-chat; rm -r "+dir+" /run/go-on /run/pistack-deploy && systemctl daemon-reload")
+	if got := p.ssh(t, private, "systemctl show -P Result pistack-images pistack-chat"); got != "success\n\nsuccess" {
+		t.Errorf("results: %q", got)
 	}
 }
 

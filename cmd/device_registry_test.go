@@ -146,36 +146,31 @@ func withConfig(t *testing.T, image v1.Image, tag string) *v1.ConfigFile {
 }
 
 // listenIn listens in another network namespace. A socket stays in the one that it
-// was made in.
+// was made in; the thread comes back, or the process would count as one of that
+// namespace, and go away with it.
 func listenIn(t *testing.T, namespace, address string) net.Listener {
 	t.Helper()
-	type result struct {
-		listener net.Listener
-		err      error
-	}
-	made := make(chan result)
-	go func() {
-		// Never unlocked: the thread ends with this function, and no other code runs
-		// in that namespace.
-		runtime.LockOSThread()
-		listener, err := listenThere(namespace, address)
-		made <- result{listener, err}
-	}()
-	r := <-made
-	if r.err != nil {
-		t.Fatal(r.err)
-	}
-	return r.listener
-}
-
-func listenThere(namespace, address string) (net.Listener, error) {
-	f, err := os.Open(namespace)
+	runtime.LockOSThread()
+	own, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	defer f.Close()
-	if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
-		return nil, err
+	defer own.Close()
+	there, err := os.Open(namespace)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return net.Listen("tcp", address)
+	defer there.Close()
+	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
+		t.Fatal(err)
+	}
+	listener, listenErr := net.Listen("tcp", address)
+	if err := unix.Setns(int(own.Fd()), unix.CLONE_NEWNET); err != nil {
+		t.Fatal(err)
+	}
+	runtime.UnlockOSThread()
+	if listenErr != nil {
+		t.Fatal(listenErr)
+	}
+	return listener
 }
