@@ -1,125 +1,133 @@
-//go:build device && linux
+//go:build device
 
 package cmd_test
 
 import (
-	"archive/tar"
-	"bytes"
-	"cmp"
 	"io"
 	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 	"golang.org/x/sys/unix"
 )
 
-// serveImage runs a registry in the workstation's network namespace, where
-// virtual Pis reach it, with one image: the stand-in program, and some bytes that
-// nothing compresses. It returns the image's reference.
-func (l *lab) serveImage(t *testing.T, m machine, size int64) string {
+// privateRegistry is a registry of the workstation that virtual Pis reach, and
+// that wants to know who pulls.
+type privateRegistry struct {
+	host string // as virtual Pis name it
+	push string // as this process does, without a password
+	app  string // the program that images hold
+
+	mutex sync.Mutex
+	login string // user:token that it lets in
+	pulls int    // manifests that it gave away
+}
+
+// startPrivateRegistry listens in the workstation's network namespace.
+func startPrivateRegistry(t *testing.T, l *lab, prefix, address string) *privateRegistry {
 	t.Helper()
-	handler := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
-	loopback := httptest.NewServer(handler) // to push to: this process is in another namespace
-	defer loopback.Close()
-	const repository = "second:2"
-	reference, err := name.ParseReference(strings.TrimPrefix(loopback.URL, "http://") + "/" + repository)
+	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	r := &privateRegistry{app: l.app(t)}
+
+	open := httptest.NewServer(inner)
+	t.Cleanup(open.Close)
+	r.push = strings.TrimPrefix(open.URL, "http://")
+
+	listener := listenIn(t, "/run/netns/"+prefix+"-net", address+":0")
+	private := httptest.NewUnstartedServer(r.guard(inner))
+	private.Listener.Close()
+	private.Listener = listener
+	private.Start()
+	t.Cleanup(private.Close)
+	r.host = listener.Addr().String()
+	return r
+}
+
+func (r *privateRegistry) guard(inner http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		user, token, _ := q.BasicAuth()
+		r.mutex.Lock()
+		welcome := user+":"+token == r.login
+		if welcome && strings.Contains(q.URL.Path, "/manifests/") {
+			r.pulls++
+		}
+		r.mutex.Unlock()
+		if !welcome {
+			w.Header().Set("WWW-Authenticate", `Basic realm="registry"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		inner.ServeHTTP(w, q)
+	})
+}
+
+func (r *privateRegistry) letIn(login string) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.login = login
+}
+
+func (r *privateRegistry) pulled() int {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.pulls
+}
+
+// image pushes an image of its own for a tag, and gives the reference with tag and
+// digest.
+func (r *privateRegistry) image(t *testing.T, tag string) string {
+	t.Helper()
+	image := runnable(t, []v1.Layer{programLayer(t, r.app)}, "APP_VERSION="+tag)
+	reference, err := name.ParseReference(r.push + "/app:" + tag)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := remote.Write(reference, bigImage(t, l.app(t), size)); err != nil {
+	if err := remote.Write(reference, image); err != nil {
 		t.Fatal(err)
 	}
-	address := l.info(t, m, "address")
-	listener := l.listen(t, address[:strings.LastIndex(address, ".")]+".1:0")
-	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)} // clients try https first
-	go server.Serve(listener)
-	t.Cleanup(func() { server.Close() })
-	return listener.Addr().String() + "/" + repository
+	digest, err := image.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.host + "/app:" + tag + "@" + digest.String()
 }
 
-// listen opens a port in the workstation's network namespace. The thread comes
-// back from there, since it may be the one that stands for the whole process.
-func (l *lab) listen(t *testing.T, address string) net.Listener {
+// listenIn listens in another network namespace. A socket stays in the one that it
+// was made in; the thread comes back, or the process would count as one of that
+// namespace, and go away with it.
+func listenIn(t *testing.T, namespace, address string) net.Listener {
 	t.Helper()
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	here := openNamespace(t, "/proc/thread-self/ns/net")
-	defer here.Close()
-	there := openNamespace(t, filepath.Join("/run/netns", cmp.Or(os.Getenv("VPI_PREFIX"), "test")+"-net"))
+	own, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	there, err := os.Open(namespace)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer there.Close()
 	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
 		t.Fatal(err)
 	}
-	listener, failed := net.Listen("tcp", address)
-	if err := unix.Setns(int(here.Fd()), unix.CLONE_NEWNET); err != nil {
+	listener, listenErr := net.Listen("tcp", address)
+	if err := unix.Setns(int(own.Fd()), unix.CLONE_NEWNET); err != nil {
 		t.Fatal(err)
 	}
-	if failed != nil {
-		t.Fatal(failed)
+	runtime.UnlockOSThread()
+	if listenErr != nil {
+		t.Fatal(listenErr)
 	}
 	return listener
-}
-
-func openNamespace(t *testing.T, path string) *os.File {
-	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-func bigImage(t *testing.T, program string, size int64) v1.Image {
-	t.Helper()
-	data, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var archive bytes.Buffer
-	w := tar.NewWriter(&archive)
-	if err := w.WriteHeader(&tar.Header{Name: "bin/app", Mode: 0o755, Size: int64(len(data))}); err != nil {
-		t.Fatal(err)
-	}
-	w.Write(data)
-	w.Close()
-	app, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(archive.Bytes())), nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	filler, err := random.Layer(size, types.DockerLayer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err := mutate.AppendLayers(empty.Image, app, filler)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := image.ConfigFile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", runtime.GOARCH
-	config.Config.Entrypoint = []string{"/bin/app"}
-	image, err = mutate.ConfigFile(image, config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return image
 }

@@ -1,9 +1,15 @@
 # The Docker daemon that runs the stacks.
 {
+  config,
   lib,
   pkgs,
   ...
 }:
+
+let
+  # pistack has a timer of its own, which knows what earlier systems need.
+  pistackPrunes = config.pistack.enable or false && config.pistack.images.prune;
+in
 
 {
   virtualisation.docker = {
@@ -16,10 +22,10 @@
       max-size = lib.mkDefault "10m";
       max-file = lib.mkDefault "3";
     };
-    # Every week, the images that nothing uses. The containers of stacks stay, stopped ones too: a
+    # Every week, the images that nothing uses, where pistack does not see to it. The containers of stacks stay, stopped ones too: a
     # service that ran once and ended must not run again because its container is gone.
     autoPrune = {
-      enable = lib.mkDefault true;
+      enable = lib.mkDefault (!pistackPrunes);
       flags = lib.mkDefault [
         "--all"
         "--filter=label!=io.pistack.inputs"

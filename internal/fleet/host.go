@@ -25,6 +25,10 @@ type Host struct {
 	Reserved []ReservedPort    // ports of the host's own services, sorted
 	Accept   map[string]string // findings that are accepted: code to reason
 
+	// Registries maps a private registry, as in "ghcr.io", to the secret that its
+	// Docker logs in with.
+	Registries map[string]string
+
 	files fs.FS  // of the repository, to read from
 	root  string // of the work tree, to write to
 	doc   document
@@ -43,6 +47,7 @@ type hostFile struct {
 	Env     map[string]string `toml:"env"`
 	Ports   map[string]string `toml:"reserved_ports"`
 	Accept  map[string]string `toml:"accept"`
+	Logins  map[string]string `toml:"registries"`
 }
 
 type sshTable struct {
@@ -83,7 +88,7 @@ func (h *Host) take(doc document, t hostFile, problems []error, known choices) [
 	h.Address, h.System, h.Board = t.Address, t.System, t.Board
 	h.Roles, h.Stacks, h.Tags, h.Env = t.Roles, t.Stacks, t.Tags, t.Env
 	h.User, h.Port = t.SSH.User, t.SSH.Port
-	h.Open, h.Accept, h.doc = t.Open, t.Accept, doc
+	h.Open, h.Accept, h.Registries, h.doc = t.Open, t.Accept, t.Logins, doc
 	if h.User == "" {
 		h.User = "root"
 	}
@@ -121,7 +126,7 @@ func (h Host) validate(doc document, known choices) []error {
 	h.validateNames(wrong)
 	h.validateChoices(wrong, known)
 	h.validateEnv(wrong)
-	return problems
+	return append(problems, h.validateRegistries(doc)...)
 }
 
 func (h Host) validateNames(wrong func([]string, string, ...any)) {

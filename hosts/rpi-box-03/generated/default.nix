@@ -20,6 +20,10 @@
           "mosquitto.conf" = ../../../stacks/home/mosquitto.conf;
           "override.yaml" = ./home.override.yaml;
         };
+        images = [
+          "eclipse-mosquitto:2.0.22"
+          "ghcr.io/home-assistant/home-assistant:2025.11.2"
+        ];
       };
     };
   };
