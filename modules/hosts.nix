@@ -14,8 +14,7 @@
 let
   inherit (nixpkgs) lib;
 
-  inHosts =
-    if builtins.pathExists (root + "/hosts") then builtins.readDir (root + "/hosts") else { };
+  inHosts = if builtins.pathExists (root + "/hosts") then builtins.readDir (root + "/hosts") else { };
   isHost =
     name: inHosts.${name} == "directory" && builtins.pathExists (root + "/hosts/${name}/host.toml");
   names = lib.filter isHost (builtins.attrNames inHosts);
