@@ -73,7 +73,7 @@ let
     (lib.nameValuePair "has no description" (isBlank (option.description or null)))
     (lib.nameValuePair "has no example" (!(option ? example)))
     (lib.nameValuePair "has a default that depends on the machine: give it a defaultText" (
-      option != elsewhere.${name}
+      (option.default or null) != (elsewhere.${name}.default or null)
     ))
     # The name of a submodule stands so in it.
     (lib.nameValuePair "has a default that depends on its name: give it a defaultText" (
