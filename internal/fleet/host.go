@@ -48,6 +48,7 @@ type hostFile struct {
 	Ports   map[string]string `toml:"reserved_ports"`
 	Accept  map[string]string `toml:"accept"`
 	Logins  map[string]string `toml:"registries"`
+	Network networkTable      `toml:"network"` // read by modules/; only checked here
 }
 
 type sshTable struct {
@@ -96,7 +97,7 @@ func (h *Host) take(doc document, t hostFile, problems []error, known choices) [
 		h.Port = 22
 	}
 	if len(problems) == 0 {
-		problems = append(h.validate(doc, known), h.readTarget(doc, t)...)
+		problems = slices.Concat(h.validate(doc, known), h.readTarget(doc, t), t.Network.validate(doc))
 	}
 	return problems
 }

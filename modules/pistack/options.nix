@@ -64,7 +64,8 @@ let
           type = types.str;
           readOnly = true;
           default = "/run/pistack/current/secrets/${name}";
-          defaultText = lib.literalMD "{file}`/run/pistack/current/secrets/<name>`";
+          defaultText = "/run/pistack/current/secrets/<name>";
+          example = "/run/pistack/current/secrets/TAILSCALE_AUTH_KEY";
           description = ''
             Where a NixOS service finds the plaintext, in memory only. The service has to be ordered
             after `pistack-secrets.service`.
@@ -266,6 +267,7 @@ in
     manifest = mkOption {
       type = types.path;
       readOnly = true;
+      example = "/nix/store/…-pistack-manifest.json";
       description = "The manifest of `pisec install` in the store, checked. It holds no plaintext.";
     };
   };

@@ -93,10 +93,7 @@ let
     let
       found = builtins.match "pistack-(.+)\\.service" unit;
     in
-    if found == null || builtins.elem unit ownUnits then
-      null
-    else
-      builtins.head found;
+    if found == null || builtins.elem unit ownUnits then null else builtins.head found;
   isGone = unit: stackOf unit != null && !(stacks ? ${stackOf unit});
   gone = builtins.filter isGone (builtins.attrNames units);
 
