@@ -40,7 +40,8 @@ let
 
   isRegistry =
     name:
-    builtins.match "([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:]+])(:[0-9]{1,5})?" name != null
+    builtins.match "([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:]+])(:[0-9]{1,5})?" name
+    != null
     && !lib.elem name [
       "index.docker.io"
       "registry-1.docker.io"

@@ -144,7 +144,9 @@ in
 import ./toplevel.nix {
   name = "nixos-system-${host}";
   inherit (settings) system;
-  units = builtins.mapAttrs (name: unit: unit // { text = withRegistries name (fill name unit.text); }) kept;
+  units = builtins.mapAttrs (
+    name: unit: unit // { text = withRegistries name (fill name unit.text); }
+  ) kept;
   etc = builtins.listToAttrs (builtins.concatMap etcFiles (builtins.attrNames stacks)) // {
     "pistack/images" = builtins.toFile "pistack-images" (
       import (root + "/modules/pistack/images-list.nix") { inherit stacks; }
