@@ -37,6 +37,10 @@ type Command struct {
 	Env   []string  // "NAME=value", on top of the caller's environment
 	Unset []string  // names of variables that the child does not get
 	Stdin io.Reader // nil for none
+
+	// OwnGroup keeps the terminal's Ctrl-C from the child and its children: when
+	// they end is the caller's decision, by way of the context.
+	OwnGroup bool
 }
 
 // String shows the command as one would type it.
@@ -160,6 +164,10 @@ func (c Command) prepare(ctx context.Context) *exec.Cmd {
 	})
 	cmd.Env = append(append(inherited, "LC_ALL=C"), c.Env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	if c.OwnGroup {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	}
 	cmd.WaitDelay = grace
 	return cmd
 }
