@@ -30,10 +30,11 @@
 package deploy
 
 import (
+	"context"
 	"sync"
 	"time"
 
-	"pistack/internal/nix"
+	"pistack/internal/fleet"
 	"pistack/internal/target"
 )
 
@@ -74,17 +75,20 @@ func DefaultTiming() Timing {
 
 // Run is one run of a deploy. Its methods are for one goroutine.
 type Run struct {
-	ID       string       // unguessable; names the locks
-	Owner    target.Owner // what a lock says to others; ID is set from Run.ID
-	Options  Options
-	Nix      Nix
-	Machine  func(host string) Machine
-	Sudo     func(host string) bool // the ssh user is not root
-	Deliver  Delivery               // nil where all images come from registries
-	Sink     func(Event)            // called by one goroutine at a time
-	Archive  Archive
-	Revision string // commit of the repository
-	Dirty    bool
+	ID      string       // unguessable; names the locks
+	Owner   target.Owner // what a lock says to others; ID is set from Run.ID
+	Options Options
+	Nix     Nix
+	Machine func(host string) Machine
+	Sudo    func(host string) bool // the ssh user is not root
+	Deliver Delivery               // nil where all images come from registries
+	// ImageSize tells how much there is to fetch, in bytes, 0 when that is not
+	// known; nil when nobody is to be asked.
+	ImageSize func(ctx context.Context, h fleet.Host, reference string) int64
+	Sink      func(Event) // called by one goroutine at a time
+	Archive   Archive
+	Revision  string // commit of the repository
+	Dirty     bool
 
 	mu sync.Mutex // around Sink
 }
@@ -105,6 +109,3 @@ func (r *Run) lines(host string, phase Phase) func(string) {
 		r.event(Event{Host: host, Kind: Line, Phase: phase, Text: text})
 	}
 }
-
-// system is a host's new system, once it is evaluated.
-type system = nix.System

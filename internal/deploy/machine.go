@@ -38,6 +38,7 @@ type Nix interface {
 	Closure(ctx context.Context, system string) ([]nix.Path, error)
 	Images(system string) ([]string, error)
 	Units(system string) (map[string]nix.Unit, error)
+	Boots(system string) string // the kernel, as a store path; "" for a system without one
 	Copy(ctx context.Context, host, system string, line func(string)) error
 	Rebuild(ctx context.Context, r nix.Rebuild, line func(string)) error
 }

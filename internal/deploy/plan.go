@@ -29,20 +29,23 @@ type Plan struct {
 
 // HostPlan is one host's part of a Plan.
 type HostPlan struct {
-	Host      fleet.Host
-	State     target.State // what the machine said before
-	Problem   error        // why nothing can be done to it; the rest may be empty then
-	Warnings  []string     // such as a clock that is off
-	System    string       // store path of the new system
-	Unchanged bool         // it runs System already, and boots it
-	Closure   int64        // bytes of System and all that it needs
-	NewPaths  int          // store paths that have to be copied
-	NewBytes  int64        // their size
-	Images    []Image      // that the machine lacks
-	Units     []UnitChange // in name order
-	Reboot    bool         // kernel, initrd or modules differ from those that were booted
-	Since     string       // revision that was deployed last, by its receipt; "" when unknown
-	Commands  []string     // what will be run, as one would type it
+	Host       fleet.Host
+	State      target.State // what the machine said before
+	Problem    error        // why nothing can be done to it; the rest may be empty then
+	Warnings   []string     // such as a clock that is off
+	System     string       // store path of the new system
+	Derivation string       // what it is built from
+	Unchanged  bool         // it runs System already, and boots it
+	Closure    int64        // bytes of System and all that it needs
+	NewPaths   int          // store paths that have to be copied
+	NewBytes   int64        // their size
+	Images     []Image      // that the machine lacks
+	Units      []UnitChange // in name order
+	Reboot     bool         // kernel, initrd or modules differ from those that were booted
+	Since      string       // revision that was deployed last, by its receipt; "" when unknown
+	Commands   []string     // what will be run, as one would type it
+
+	allImages []string // of the new system
 }
 
 // Image is a container image that has to be pulled.
@@ -86,4 +89,16 @@ type Receipt struct {
 	Reason     string    `json:"reason,omitempty"` // of an outcome that is not a good one
 	Begun      time.Time `json:"begun"`
 	Ended      time.Time `json:"ended"`
+}
+
+// AnythingToDo tells whether Apply would work on a host at all.
+func (p Plan) AnythingToDo() bool { return len(p.changing()) > 0 }
+
+// Changing lists the names of the hosts that Apply will work on, sorted.
+func (p Plan) Changing() []string {
+	var names []string
+	for _, h := range p.changing() {
+		names = append(names, h.Host.Name)
+	}
+	return names
 }

@@ -26,8 +26,12 @@ type System struct {
 type Tool struct {
 	Root       string   // the folder of flake.nix
 	SSHOptions []string // of every ssh that Nix starts: no spaces or quotes, for NIX_SSHOPTS has no quoting
+	BuildHost  string   // [USER@]HOST that builds instead of this machine; "" for Nix's own settings
 	Substitute bool     // machines fetch from binary caches what these have
 }
+
+// buildSystems are what a build host is trusted to build: those of the machines.
+const buildSystems = "aarch64-linux,x86_64-linux"
 
 // features are what a fleet needs, whatever nix.conf of the workstation says.
 var features = [...]string{"--extra-experimental-features", "nix-command flakes"}
@@ -63,6 +67,9 @@ func (t Tool) Evaluate(ctx context.Context, host string, line func(string)) (Sys
 // written differently for "nix build" in different versions of Nix.
 func (t Tool) BuildCommand(systems []System) run.Command {
 	argv := []string{"nix-store", "--realise", "--keep-going"}
+	if t.BuildHost != "" {
+		argv = append(argv, "--max-jobs", "0", "--option", "builders", "ssh-ng://"+t.BuildHost+" "+buildSystems+" - 8 1 big-parallel,benchmark,kvm,nixos-test")
+	}
 	for _, s := range systems {
 		argv = append(argv, s.Derivation)
 	}

@@ -90,3 +90,16 @@ func Images(system string) ([]string, error) {
 	}
 	return images, nil
 }
+
+// Images lists the container images of a built system; see the function.
+func (t Tool) Images(system string) ([]string, error) { return Images(system) }
+
+// Boots is the kernel that a built system boots, as a store path; "" for a
+// system without one.
+func (t Tool) Boots(system string) string {
+	kernel, err := filepath.EvalSymlinks(filepath.Join(system, "kernel"))
+	if err != nil {
+		return ""
+	}
+	return kernel
+}
