@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strings"
-
 	"pistack/internal/deploy"
 	"pistack/internal/nix"
 	"pistack/internal/run"
@@ -12,7 +10,7 @@ import (
 // deploys by hand. What pistack does on the host itself stands between them.
 func (d *deployment) explain(p deploy.Plan) {
 	tool := d.Nix.(nix.Tool)
-	tool.SSHOptions = []string{"-F", d.machines.config.Path()} // without the connection that this process shares
+	tool.SSHOptions = func(string) []string { return []string{"-F", d.machines.config.Path()} } // without the connection that this process shares
 	for i := range p.Hosts {
 		p.Hosts[i].Commands = d.commands(tool, p.Hosts[i])
 	}
@@ -20,19 +18,19 @@ func (d *deployment) explain(p deploy.Plan) {
 
 func (d *deployment) commands(tool nix.Tool, h deploy.HostPlan) []string {
 	ssh := "ssh -F " + run.Quote(d.machines.config.Path()) + " " + h.Host.Name + " "
-	lines := []string{"cd " + run.Quote(d.root), ssh + "'uname -m; readlink /run/current-system'", show(tool.EvaluateCommand(h.Host.Name))}
+	lines := []string{"cd " + run.Quote(d.root), ssh + "'uname -m; readlink /run/current-system'", tool.EvaluateCommand(h.Host.Name).String()}
 	if h.System == "" {
 		return lines
 	}
 	lines = append(lines,
-		show(tool.BuildCommand([]nix.System{{Derivation: h.Derivation}})),
-		show(tool.CopyCommand(h.Host.Name, h.System)))
+		tool.BuildCommand([]nix.System{{Derivation: h.Derivation}}).String(),
+		tool.CopyCommand(h.Host.Name, h.System).String())
 	for _, image := range h.Images {
 		lines = append(lines, ssh+run.Quote("docker pull "+run.Quote(image.Reference)))
 	}
 	lines = append(lines, "# here pistack locks the host, and arms the timer that undoes what follows")
 	for _, action := range d.actions() {
-		lines = append(lines, show(tool.RebuildCommand(nix.Rebuild{Action: action, Host: h.Host.Name, System: h.System, Sudo: d.Sudo(h.Host.Name)})))
+		lines = append(lines, tool.RebuildCommand(nix.Rebuild{Action: action, Host: h.Host.Name, System: h.System, Sudo: d.Sudo(h.Host.Name)}).String())
 	}
 	return lines
 }
@@ -44,6 +42,3 @@ func (d *deployment) actions() []string {
 	}
 	return []string{string(d.Options.Action)}
 }
-
-// show is a command without the empty settings that nobody would type.
-func show(c run.Command) string { return strings.TrimPrefix(c.String(), "NIX_SSHOPTS='' ") }

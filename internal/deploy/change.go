@@ -110,10 +110,11 @@ func (c *change) wanted() Outcome {
 	return Deployed
 }
 
-// direct is nixos-rebuild alone. What became of the machine is read from it.
+// direct is nixos-rebuild alone. What became of the machine is read from it. An
+// interrupt waits for its end, for nothing would bring half of it back.
 func (c *change) direct(ctx context.Context, action Action, good Outcome) {
 	c.begin(Activate)
-	err := c.rebuild(ctx, action)
+	err := c.rebuild(context.WithoutCancel(ctx), action)
 	if action == DryActivate {
 		if err != nil {
 			c.refuse(ctx, err)
@@ -166,7 +167,7 @@ func orElse(err error, text string) error {
 // switched to while the machine runs.
 func (c *change) stage(ctx context.Context) {
 	c.begin(Commit)
-	err := c.rebuild(ctx, Boot)
+	err := c.rebuild(context.WithoutCancel(ctx), Boot)
 	if err == nil {
 		c.warn("the new system runs after a reboot: pistack reboot %s", c.name())
 	}
@@ -194,10 +195,10 @@ func (c *change) rebuild(ctx context.Context, action Action) error {
 	return c.run.Nix.Rebuild(ctx, nix.Rebuild{Action: string(action), Host: c.name(), System: c.plan.System, Sudo: c.run.Sudo(c.name())}, c.line)
 }
 
-// look asks what the machine runs, and gives it time to be reachable again. It
-// does so even when the run was interrupted.
+// look asks what the machine runs, and gives it time to be reachable again, or
+// to restart. It does so even when the run was interrupted.
 func (c *change) look(ctx context.Context) (target.State, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.run.Options.Timing.Link)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*c.run.Options.Timing.Link)
 	defer cancel()
 	for {
 		state, err := c.machine.Probe(ctx)

@@ -51,7 +51,7 @@ const (
 	Staged      Outcome = "staged"      // it boots the new system, and still runs the old one
 	Tested      Outcome = "tested"      // it runs the new system until it reboots
 	Dry         Outcome = "dry"         // it said what it would do
-	Degraded    Outcome = "degraded"    // it runs the new system, and units failed; nothing guarded it
+	Degraded    Outcome = "degraded"    // the new system is in place, a step of that failed, and nothing guarded it
 	Refused     Outcome = "refused"     // nothing was changed on it
 	RolledBack  Outcome = "rolled back" // it is back on exactly what it ran before
 	Unknown     Outcome = "unknown"     // what it runs could not be read, or is neither old nor new

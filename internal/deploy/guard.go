@@ -27,7 +27,7 @@ func (c *change) guarded(ctx context.Context) {
 	switch {
 	case err == nil:
 		c.settle(ctx)
-	case untouched(err):
+	case c.phase == Activate && untouched(err):
 		c.standDown(ctx, err)
 	default:
 		c.undo(ctx, err)

@@ -24,10 +24,13 @@ type System struct {
 
 // Tool runs Nix in a fleet's folder.
 type Tool struct {
-	Root       string   // the folder of flake.nix
-	SSHOptions []string // of every ssh that Nix starts: no spaces or quotes, for NIX_SSHOPTS has no quoting
-	BuildHost  string   // [USER@]HOST that builds instead of this machine; "" for Nix's own settings
-	Substitute bool     // machines fetch from binary caches what these have
+	Root       string // the folder of flake.nix
+	BuildHost  string // [USER@]HOST that builds instead of this machine; "" for Nix's own settings
+	Substitute bool   // machines fetch from binary caches what these have
+
+	// SSHOptions are those of every ssh to a machine: words without spaces or
+	// quotes, for NIX_SSHOPTS has no quoting.
+	SSHOptions func(host string) []string
 }
 
 // buildSystems are what a build host is trusted to build: those of the machines.
@@ -120,7 +123,14 @@ func (t Tool) storePath(ctx context.Context, c run.Command, line func(string)) (
 }
 
 func (t Tool) command(argv ...string) run.Command {
-	return run.Command{Argv: argv, Dir: t.Root, Env: []string{"NIX_SSHOPTS=" + strings.Join(t.SSHOptions, " ")}, OwnGroup: true}
+	return run.Command{Argv: argv, Dir: t.Root, OwnGroup: true}
+}
+
+// towards is a command that connects to a machine.
+func (t Tool) towards(host string, argv ...string) run.Command {
+	c := t.command(argv...)
+	c.Env = []string{"NIX_SSHOPTS=" + strings.Join(t.SSHOptions(host), " ")}
+	return c
 }
 
 // Error is something that Nix could not do for a host.

@@ -15,7 +15,7 @@ func (t Tool) CopyCommand(host, system string) run.Command {
 	if t.Substitute {
 		argv = append(argv, "--use-substitutes")
 	}
-	return t.command(append(argv, "--to", host, system)...)
+	return t.towards(host, append(argv, "--to", host, system)...)
 }
 
 // Copy runs CopyCommand.
@@ -49,7 +49,7 @@ func (t Tool) rebuild(r Rebuild, source ...string) run.Command {
 	if r.Sudo {
 		argv = append(argv, "--sudo")
 	}
-	return t.command(argv...)
+	return t.towards(r.Host, argv...)
 }
 
 // Rebuild runs nixos-rebuild. An error is a *RebuildError where the program ran
