@@ -29,7 +29,7 @@ var (
 
 // reserved are names of units of pistack itself, as in modules/pistack/assertions.nix.
 func reserved(name string) bool {
-	return name == "reconcile" || name == "secrets" || name == "shutdown"
+	return name == "firewall" || name == "reconcile" || name == "secrets" || name == "shutdown" || name == "undo"
 }
 
 // Check tells what is wrong with the stack.
