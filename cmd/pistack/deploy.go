@@ -1,14 +1,9 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
-	"time"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -16,88 +11,165 @@ import (
 	"pistack/internal/deploy"
 	"pistack/internal/fleet"
 	"pistack/internal/generate"
-	"pistack/internal/run"
+	"pistack/internal/view"
 )
 
 func deployCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:      "deploy",
-		Usage:     "bring a host to what the repository says, with nixos-rebuild",
-		ArgsUsage: "HOST",
-		Description: `Checks the stacks, refuses stale or untracked files, connects with the pinned
-host key only, and runs nixos-rebuild switch.
+		Usage:     "bring hosts to what the repository says, with nixos-rebuild",
+		ArgsUsage: "[HOST|GLOB|@TAG|!NOT…]",
+		Description: `Checks the stacks, refuses stale or untracked files, asks all hosts what they run,
+builds what differs, shows the plan and asks. Then, at several hosts at once: copies
+the system and its images while everything still runs, locks the host, arms a timer
+there that undoes the change unless it is renewed, runs nixos-rebuild test, watches
+units and containers over new connections, and makes it permanent with nixos-rebuild
+switch. What fails on the way is brought back to exactly what ran before, also when
+the network is gone or this workstation dies.
+
+Without a selector all hosts are meant. One that fails stops no other; with --canary
+some go first, and a failure among them ends the run. Running the same command again
+does only what is left. Exits with 3 when a host is not what it should be.
 
 Examples:
   pistack deploy rpi-box-01
-  pistack deploy rpi-box-01 --explain     print the commands and stop
-  pistack deploy rpi-box-01 --yes         without asking`,
-		Flags: []ucli.Flag{
-			cli.FleetFlag(),
+  pistack deploy --canary rpi-box-01       that one first, then all others
+  pistack deploy '@lab' '!rpi-box-03'
+  pistack deploy rpi-box-01 --explain      print the plan and its commands, and stop
+  pistack deploy --action boot --yes       with the next reboot, without asking`,
+		Flags: append(planFlags(),
 			cli.YesFlag(),
 			cli.DryRunFlag(),
-			&ucli.BoolFlag{Name: "explain", Usage: "like --dry-run, and print the commands so that you could run them by hand"},
-			&ucli.PathFlag{Name: "identity-file", Aliases: []string{"i"}, EnvVars: []string{"PISTACK_SSH_IDENTITY"}, Usage: "ssh with the private key in `FILE`"},
-		},
-		BashComplete: cli.CompleteHosts,
-		Action:       deployHost,
+			&ucli.StringFlag{Name: "canary", Usage: "first deploy to this `HOST`, or to so many of them; the others follow if that went well"},
+			&ucli.BoolFlag{Name: "keep-going", Usage: "the others follow, however it went"},
+			&ucli.BoolFlag{Name: "no-gate", Usage: "nixos-rebuild alone: nothing is watched or undone"},
+			&ucli.DurationFlag{Name: "gate-window", Value: deploy.DefaultTiming().Window, Usage: "how long everything has to stay healthy"},
+			&ucli.DurationFlag{Name: "gate-limit", Value: deploy.DefaultTiming().GateLimit, Usage: "how long it may take until it is"},
+			&ucli.DurationFlag{Name: "undo-after", Value: deploy.DefaultTiming().Deadline, Usage: "a host that cannot be reached for so long goes back by itself"},
+		),
+		BashComplete: cli.CompleteSelectors(true),
+		Action:       deployHosts,
 	}
 }
 
-func deployHost(c *ucli.Context) error {
-	f, host, err := cli.LoadHost(c, 1, 1)
+// planFlags are those of plan and deploy.
+func planFlags() []ucli.Flag {
+	return []ucli.Flag{
+		cli.FleetFlag(),
+		&ucli.BoolFlag{Name: "json", Usage: "print JSON (schema 1); of a deploy, an event a line"},
+		&ucli.StringFlag{Name: "action", Value: string(deploy.Switch), Usage: "`ACTION` is switch, boot, test (until the next boot) or dry-activate"},
+		parallelFlag(),
+		&ucli.IntFlag{Name: "eval-jobs", Usage: "evaluate `N` hosts at once, 2 GB of memory each; as many as fit by default"},
+		&ucli.StringFlag{Name: "build-host", Usage: "have Nix build on `USER@HOST` instead of here"},
+		&ucli.DurationFlag{Name: "lock-wait", Usage: "wait so long for a host that another deploy has locked"},
+		&ucli.BoolFlag{Name: "explain", Usage: "print the commands, so that you could run them by hand, and stop"},
+		&ucli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "show every line of nix, nixos-rebuild and docker"},
+		identityFlag(),
+	}
+}
+
+func deployHosts(c *ucli.Context) error {
+	d, plan, err := planned(c)
 	if err != nil {
 		return err
 	}
-	if err := ready(c, f, host); err != nil {
-		return err
+	defer d.Close()
+	if c.Bool("explain") || c.Bool("dry-run") {
+		return d.show(c, plan)
 	}
-	target, err := targetOf(c, f, host)
+	if !c.Bool("json") {
+		if err := d.show(c, plan); err != nil && !plan.AnythingToDo() {
+			return err
+		}
+	}
+	if plan.AnythingToDo() {
+		if err := cli.Agree(c, question(plan)); err != nil {
+			return err
+		}
+	}
+	d.goOn(c)
+	results, err := d.Apply(c.Context, plan)
 	if err != nil {
 		return err
 	}
-	plan, err := deploy.NewPlan(target)
-	if err != nil {
-		return err
+	return d.end(c, results)
+}
+
+func question(p deploy.Plan) string {
+	names := p.Changing()
+	if len(names) > 5 {
+		return fmt.Sprintf("Deploy to %s?", cli.Count(len(names), "host"))
 	}
-	showPlan(c, plan)
+	return "Deploy to " + strings.Join(names, ", ") + "?"
+}
+
+// planned loads the fleet, refuses what no reviewer has seen, and computes the
+// plan. Close the deployment after use.
+func planned(c *ucli.Context) (*deployment, deploy.Plan, error) {
+	f, hosts, err := selectHosts(c)
+	if err != nil {
+		return nil, deploy.Plan{}, err
+	}
+	if canary := c.String("canary"); canary != "" {
+		if err := knownCanary(canary, hosts); err != nil {
+			return nil, deploy.Plan{}, err
+		}
+	}
+	if err := ready(c, f, hosts); err != nil {
+		return nil, deploy.Plan{}, err
+	}
+	d, err := openDeployment(c, f, hosts)
+	if err != nil {
+		return nil, deploy.Plan{}, err
+	}
+	plan, err := d.Plan(c.Context, hosts)
+	d.progress.Close()
+	if err != nil {
+		d.Close()
+		return nil, plan, broken(c, err)
+	}
 	if c.Bool("explain") {
-		return plan.Prepare() // so that the commands can be run by hand
+		d.explain(plan)
 	}
-	if c.Bool("dry-run") {
-		return nil
-	}
-	if err := cli.Agree(c, "Deploy to "+host.Name+"?"); err != nil {
-		return err
-	}
-	return apply(c, plan)
+	return d, plan, nil
 }
 
-// ready refuses a host whose generated files are not what the stacks say now,
-// or not all visible to the flake.
-func ready(c *ucli.Context, f *fleet.Fleet, host fleet.Host) error {
+// ready refuses hosts whose generated files are not what the stacks say now, or
+// not all visible to the flake.
+func ready(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) error {
 	w, err := generate.Open(c.Context, f, openMemo())
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	results, err := loadAll(c, w, []fleet.Host{host})
+	results, err := loadAll(c, w, hosts)
 	if err != nil {
 		return err
 	}
 	if err := refuseErrors(c, results, "nothing was deployed"); err != nil {
 		return err
 	}
-	changes, err := w.Plan(results[0])
+	var problems []error
+	for _, r := range results {
+		if err := fresh(w, r); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return joined(problems)
+}
+
+func fresh(w *generate.Workspace, r generate.Result) error {
+	changes, err := w.Plan(r)
 	if err != nil {
 		return err
 	}
 	if len(changes) > 0 {
 		return &deploy.Error{
-			Message: fmt.Sprintf("%s: is stale (%s %s)", generate.Dir(host), changes[0].Action, changes[0].File),
-			Fix:     fmt.Sprintf("pistack generate %s && git add hosts/%s", host.Name, host.Name),
+			Message: fmt.Sprintf("%s: is stale (%s %s)", generate.Dir(r.Host), changes[0].Action, changes[0].File),
+			Fix:     fmt.Sprintf("pistack generate %s && git add hosts/%s", r.Host.Name, r.Host.Name),
 		}
 	}
-	if missing := w.NotTracked(results[0]); len(missing) > 0 {
+	if missing := w.NotTracked(r); len(missing) > 0 {
 		return &deploy.Error{
 			Message: fmt.Sprintf("%s: Git does not track it, so the flake would not see it", strings.Join(missing, ", ")),
 			Fix:     "git add " + strings.Join(missing, " "),
@@ -106,65 +178,22 @@ func ready(c *ucli.Context, f *fleet.Fleet, host fleet.Host) error {
 	return nil
 }
 
-func targetOf(c *ucli.Context, f *fleet.Fleet, host fleet.Host) (deploy.Target, error) {
-	key, err := host.PublicKey()
-	if err != nil {
-		return deploy.Target{}, err
-	}
-	state, err := stateDir(f.Root, host.Name)
-	if err != nil {
-		return deploy.Target{}, err
-	}
-	t := deploy.Target{Host: host, PublicKey: key, Root: f.Root, StateDir: state}
-	if file := c.Path("identity-file"); file != "" {
-		if _, err := os.Stat(file); err != nil {
-			return t, fmt.Errorf("--identity-file: %w", err)
+// show prints the plan; the error is that of hosts to which nothing can be done.
+func (d *deployment) show(c *ucli.Context, p deploy.Plan) error {
+	if c.Bool("json") {
+		if err := view.PlanJSON(c.App.Writer, p); err != nil {
+			return err
 		}
-		if t.IdentityFile, err = filepath.Abs(file); err != nil {
-			return t, err
+	} else {
+		detail := view.PlanDetail{Explain: c.Bool("explain"), Changes: d.changes(c, p)}
+		if err := view.PlanText(c.App.Writer, p, detail, colour(os.Stdout)); err != nil {
+			return err
 		}
 	}
-	if home, err := os.UserHomeDir(); err == nil {
-		t.UserConfig = filepath.Join(home, ".ssh", "config")
-	}
-	return t, nil
-}
-
-// stateDir is the host's folder below the user's state directory. Two clones
-// of a fleet do not share one.
-func stateDir(root, host string) (string, error) {
-	base := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(base) { // unset, or to be ignored by the XDG specification
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", errors.New("neither XDG_STATE_HOME nor HOME is set: there is no place for the generated ssh configuration")
+	for _, h := range p.Hosts {
+		if h.Problem != nil {
+			return cli.Differences()
 		}
-		base = filepath.Join(home, ".local", "state")
 	}
-	sum := sha256.Sum256([]byte(root))
-	return filepath.Join(base, "pistack", hex.EncodeToString(sum[:6]), host), nil
-}
-
-func showPlan(c *ucli.Context, p *deploy.Plan) {
-	h := p.Target.Host
-	fmt.Fprintf(c.App.Writer, "%s: nixos-rebuild switch on %s@%s port %d, stacks: %s\n",
-		h.Name, h.User, h.Address, h.Port, strings.Join(h.Stacks, ", "))
-	if c.Bool("explain") {
-		fmt.Fprintf(c.App.Writer, "%s\n", p.Probe)
-		fmt.Fprintf(c.App.Writer, "(cd %s && %s)\n", run.Quote(p.Target.Root), p.Rebuild)
-	}
-}
-
-// apply runs the plan with a line for each phase and every line of the child.
-func apply(c *ucli.Context, p *deploy.Plan) error {
-	name, start := p.Target.Host.Name, time.Now()
-	phase := func(text string) {
-		fmt.Fprintf(c.App.ErrWriter, "%s: %s (%.0f s)\n", name, text, time.Since(start).Seconds())
-	}
-	line := func(text string) { fmt.Fprintf(c.App.ErrWriter, "%s | %s\n", name, text) }
-	if err := p.Run(c.Context, phase, line); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.App.Writer, "%s: deployed in %.0f s\n", name, time.Since(start).Seconds())
 	return nil
 }

@@ -75,6 +75,10 @@ func TestOurs(t *testing.T) {
 		{"nixgen", []string{"compose", "compose/images"}, "it prints what it is given; nothing is read or run there"},
 		{"secrets/durable", nil, "it syncs files for everybody"},
 		{"internal/run", nil, "it starts processes for everybody"},
+		{"internal/remote", []string{"internal/run"}, "it runs scripts on machines, and knows nothing of fleets"},
+		{"internal/target", []string{"internal/remote"}, "it asks one machine; which one and why is decided above"},
+		{"internal/fleettest", []string{"internal/fleettest/model", "internal/remote"}, "it plays machines for tests, and knows not which"},
+		{"internal/fleettest/model", nil, "it is what a stand-in and a test have in common"},
 		{"internal/git", []string{"internal/run"}, "it asks Git, and knows nothing of fleets"},
 		{"internal/fleet", nil, "it reads settings; recipients and stacks are checked by those who use them"},
 		{"internal/plugin", []string{"secrets"}, "it starts age plugins, and knows nothing of fleets"},
@@ -91,8 +95,9 @@ func TestOurs(t *testing.T) {
 		{"internal/generate", []string{"compose", "compose/images", "compose/rules", "secrets/durable", "internal/fleet", "internal/git", "internal/memo", "internal/usage", "nixgen", "secrets"}, "it brings the parts of a host together, and reaches no network and no terminal"},
 		{"internal/image", []string{"compose", "compose/images"}, "it asks registries about images, and knows nothing of fleets"},
 		{"internal/compare", []string{"compose", "compose/changes", "compose/images", "compose/plain", "secrets", "internal/fleet", "internal/generate", "internal/git"}, "it computes what two versions of a fleet differ in, and shows nothing"},
-		{"internal/view", []string{"compose/changes", "internal/compare"}, "it shows what others computed"},
-		{"internal/deploy", []string{"internal/fleet", "internal/run"}, "it runs nixos-rebuild, and decides nothing about stacks or secrets"},
+		{"internal/view", []string{"compose/changes", "internal/compare", "internal/deploy", "internal/target"}, "it shows what others computed"},
+		{"internal/nix", []string{"internal/run"}, "it runs the user's Nix, and knows nothing of fleets"},
+		{"internal/deploy", []string{"internal/fleet", "internal/nix", "internal/remote", "internal/target"}, "it decides the order of things; what they are is below it"},
 		{"cmd/pisec", []string{"internal/audit", "internal/cli", "internal/editor", "internal/envfile", "internal/fleet", "internal/git", "internal/plugin", "internal/random", "internal/run", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
 	} {
 		p, ok := all[rule.from]

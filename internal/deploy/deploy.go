@@ -1,189 +1,111 @@
-// Package deploy brings a host to what the repository says, with nixos-rebuild.
+// Package deploy brings chosen hosts to what the repository says.
 //
-// The package decides nothing about NixOS: it makes the ssh configuration in
-// which the host's pinned key is the only one that will do, asks the host
-// whether it is the machine it should be, and runs one nixos-rebuild. Plan
-// computes what would be run, Run runs it.
+// # Plan, show, apply
+//
+// [Run.Plan] asks the machines, evaluates and builds their systems, and returns
+// a value that says what would happen. [Run.Apply] carries that value out. What
+// happens on the way is told as events; the package prints nothing.
+//
+// # Why a machine is never left in between
+//
+// The order of the steps is the argument:
+//
+//  1. Copy the system and pull its images, while nothing changes yet.
+//  2. Lock all chosen machines, in name order, so that two deploys never wait
+//     for each other.
+//  3. Arm the dead-man timer on the machine. It knows the exact store paths of
+//     the running system and of the profile, and returns to both unless it is
+//     renewed; every renewal is a new connection, so it proves the link.
+//  4. nixos-rebuild test: the new system runs, the profile is the old one, and
+//     so a reboot would be a return, too.
+//  5. Gate: no unit failed that had not failed before, and every container of a
+//     changed stack stays up and healthy for a while.
+//  6. nixos-rebuild switch: the profile follows.
+//  7. Disarm. A rename on the machine decides whether this or the timer came
+//     first; when it was the timer, the deploy was rolled back, and says so.
+//
+// Whatever fails from 4 to 7 runs the same undo at once that the timer would
+// have run. An end that is not understood is never guessed at: the machine is
+// asked. When the workstation dies, the timer does the rest.
 package deploy
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
-	"strings"
+	"sync"
+	"time"
 
 	"pistack/internal/fleet"
-	"pistack/internal/run"
+	"pistack/internal/target"
 )
 
-// Target is a host to deploy to and how to reach it.
-type Target struct {
-	Host         fleet.Host
-	PublicKey    string // the pinned key, "ssh-ed25519 AAAA…"
-	Root         string // the fleet's root, where nixos-rebuild runs
-	StateDir     string // folder for generated ssh files
-	IdentityFile string // private key for ssh; empty for ssh's own choice
-	UserConfig   string // the user's ~/.ssh/config; empty for none
+// Options is how a run goes about it.
+type Options struct {
+	Action    Action
+	NoGate    bool          // nixos-rebuild alone: no timer, no gate, no undo
+	Parallel  int           // hosts that are worked on at once
+	EvalJobs  int           // evaluations at once
+	Canary    string        // the first wave: a host, or a number of hosts; "" for one wave of all
+	KeepGoing bool          // a wave that failed does not end the run
+	LockWait  time.Duration // for a lock that somebody else holds
+	Timing    Timing
 }
 
-// Plan is what a deploy will run, in order.
-type Plan struct {
-	Target  Target
-	Probe   run.Command // asks the host what it is; changes nothing
-	Rebuild run.Command // the nixos-rebuild command line
-	files   sshFiles
+// Timing is how long things may take, and how often they are looked at.
+type Timing struct {
+	Deadline  time.Duration // of the dead-man timer, from its last renewal
+	Renew     time.Duration // between renewals
+	Window    time.Duration // that everything has to stay healthy for
+	Sample    time.Duration // between two looks at a machine
+	GateLimit time.Duration // until everything is healthy
+	Link      time.Duration // that new connections may fail for
+	Activate  time.Duration // nixos-rebuild
+	Undo      time.Duration // until the old system runs again
+	Copy      time.Duration // of a system to a machine
+	Pull      time.Duration // of all images of a machine
 }
 
-// NewPlan computes the commands of a deploy. Nothing is written or run.
-func NewPlan(t Target) (*Plan, error) {
-	files, err := sshFilesIn(t.StateDir)
-	if err != nil {
-		return nil, err
-	}
-	argv := []string{"nixos-rebuild", "switch", "--no-reexec", "--flake", ".#" + t.Host.Name,
-		"--target-host", t.Host.User + "@" + t.Host.Name}
-	if t.Host.User != "root" {
-		argv = append(argv, "--sudo")
-	}
-	return &Plan{
-		Target:  t,
-		Probe:   run.Command{Argv: []string{"ssh", "-F", files.Config, t.Host.Name, "uname -m"}},
-		Rebuild: run.Command{Argv: argv, Dir: t.Root, Env: []string{"NIX_SSHOPTS=-F " + files.Config}},
-		files:   files,
-	}, nil
-}
-
-// Prepare writes the ssh configuration that the commands name.
-func (p *Plan) Prepare() error {
-	if err := p.files.write(p.Target); err != nil {
-		return fmt.Errorf("generated ssh configuration: %w", err)
-	}
-	return nil
-}
-
-// Run carries out a plan. Every line that nixos-rebuild writes goes to line.
-func (p *Plan) Run(ctx context.Context, phase, line func(text string)) error {
-	if err := p.Prepare(); err != nil {
-		return err
-	}
-	phase("asking whether it is the pinned machine")
-	if err := p.probe(ctx); err != nil {
-		return err
-	}
-	phase("building, copying and switching")
-	if err := run.Stream(ctx, p.Rebuild, line); err != nil {
-		return p.rebuildError(ctx, err)
-	}
-	return nil
-}
-
-// probe connects before anything is built: a wrong key, an unreachable host or
-// another architecture is then known at once.
-func (p *Plan) probe(ctx context.Context) error {
-	out, err := run.Output(ctx, p.Probe)
-	if err != nil {
-		return p.sshError(ctx, err)
-	}
-	machine := strings.TrimSpace(string(out))
-	if want := strings.TrimSuffix(p.Target.Host.System, "-linux"); machine != want {
-		return &Error{
-			Message: fmt.Sprintf("%s: system is %q, but the machine says it is %q", p.Target.Host.File(), p.Target.Host.System, machine),
-			Fix:     "correct system in host.toml, or address if this is another machine",
-		}
-	}
-	return nil
-}
-
-// Error is a deploy that did not happen or did not succeed.
-type Error struct {
-	Message string
-	Fix     string
-	Err     error
-}
-
-func (e *Error) Error() string { return e.Message }
-func (e *Error) Unwrap() error { return e.Err }
-
-// Hint says what to do next; the command line prints it below the error.
-func (e *Error) Hint() string { return e.Fix }
-
-// sshError explains why the host could not be asked.
-func (p *Plan) sshError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	var failed *run.Error
-	if !errors.As(err, &failed) || failed.Code != 255 {
-		return fmt.Errorf("%s: %w", p.Target.Host.Name, err)
-	}
-	said := strings.Join(failed.Last, "\n")
-	h := p.Target.Host
-	switch {
-	case strings.Contains(said, "Host key verification failed"), strings.Contains(said, "REMOTE HOST IDENTIFICATION HAS CHANGED"):
-		return &Error{
-			Message: fmt.Sprintf("%s: the machine at %s does not have the pinned host key (%s/%s); no command was run on it", h.Name, h.Address, h.Dir(), fleet.KeyFile),
-			Fix:     fmt.Sprintf("if the machine was replaced: pisec host-key %s --from-ssh %s, then pisec rekey %s; if not, somebody may be between you and it", h.Name, net.JoinHostPort(h.Address, fmt.Sprint(h.Port)), h.Name),
-			Err:     err,
-		}
-	case strings.Contains(said, "Permission denied"):
-		return &Error{
-			Message: fmt.Sprintf("%s: %s@%s does not accept your ssh key", h.Name, h.User, h.Address),
-			Fix:     "name another with --identity-file, or add yours to the host's authorized keys",
-			Err:     err,
-		}
-	}
-	return &Error{
-		Message: fmt.Sprintf("%s: cannot be reached at %s port %d: %s", h.Name, h.Address, h.Port, lastLine(failed.Last)),
-		Fix:     "check that it runs, and address and [ssh] port in " + h.File(),
-		Err:     err,
+// DefaultTiming suits a Raspberry Pi with an SD card behind a home's uplink.
+func DefaultTiming() Timing {
+	return Timing{
+		Deadline: 3 * time.Minute, Renew: 30 * time.Second,
+		Window: 10 * time.Second, Sample: 2 * time.Second, GateLimit: 5 * time.Minute, Link: time.Minute,
+		Activate: time.Hour, Undo: 20 * time.Minute, Copy: 3 * time.Hour, Pull: 3 * time.Hour,
 	}
 }
 
-// rebuildError explains an exit status of nixos-rebuild, which is that of the
-// step that failed; most come from switch-to-configuration.
-func (p *Plan) rebuildError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	name := p.Target.Host.Name
-	var failed *run.Error
-	if !errors.As(err, &failed) {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if failed.Code < 0 {
-		return &Error{
-			Message: fmt.Sprintf("%s: %v", name, err),
-			Fix:     "nixos-rebuild is in the development shell: nix develop",
-			Err:     err,
-		}
-	}
-	message, fix := rebuildStatus(failed.Code)
-	return &Error{Message: fmt.Sprintf("%s: %s (nixos-rebuild: exit status %d)", name, message, failed.Code), Fix: fix, Err: err}
+// Run is one run of a deploy. Its methods are for one goroutine.
+type Run struct {
+	ID      string       // unguessable; names the locks
+	Owner   target.Owner // what a lock says to others; ID is set from Run.ID
+	Options Options
+	Nix     Nix
+	Machine func(host string) Machine
+	Sudo    func(host string) bool // the ssh user is not root
+	Deliver Delivery               // nil where all images come from registries
+	// ImageSize tells how much there is to fetch, in bytes, 0 when that is not
+	// known; nil when nobody is to be asked.
+	ImageSize func(ctx context.Context, h fleet.Host, reference string) int64
+	Sink      func(Event) // called by one goroutine at a time
+	Archive   Archive
+	Revision  string // commit of the repository
+	Dirty     bool
+
+	mu sync.Mutex // around Sink
 }
 
-// rebuildStatus puts an exit status in words (switch-to-configuration-ng).
-func rebuildStatus(code int) (message, fix string) {
-	switch code {
-	case 2:
-		return "the new system is active, but an activation step failed", "see the lines above; running deploy again is safe"
-	case 4:
-		return "the new system is active, but units failed", "on the host: systemctl --failed, and journalctl -u UNIT; after correcting the cause, deploy again: it tries every stack anew"
-	case 11:
-		return "another switch is running on the host; nothing was changed", "wait for it to end and deploy again"
-	case 100:
-		return "the new system takes effect after a reboot", "reboot the host"
-	case 255:
-		return "the connection was lost; how far the switch got is not known", "deploy again: it resumes where it stopped"
-	}
-	return "the deploy failed; the host runs what it ran before unless the lines above say otherwise", "deploy again after correcting the cause"
+// event passes an event on.
+func (r *Run) event(e Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e.Time = time.Now()
+	r.Sink(e)
 }
 
-func lastLine(lines []string) string {
-	for i := len(lines) - 1; i >= 0; i-- {
-		if strings.TrimSpace(lines[i]) != "" {
-			return strings.TrimSpace(lines[i])
-		}
+// lines gives a function that tells lines of a child as events of a phase.
+func (r *Run) lines(host string, phase Phase) func(string) {
+	log := r.Archive.Log(host)
+	return func(text string) {
+		log(text)
+		r.event(Event{Host: host, Kind: Line, Phase: phase, Text: text})
 	}
-	return "no reason given"
 }

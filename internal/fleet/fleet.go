@@ -31,6 +31,7 @@ type Fleet struct {
 	Operators []string // recipients that read every secret: age1… or ssh-ed25519 …
 	Plugins   []string // age plugins that recipients of Operators may name
 	Registry  Registry // how image registries are reached
+	Caches    []string // binary caches that machines fetch from, besides the public one
 	Hosts     []Host   // sorted by name
 	Stacks    []string // names of the folders of stacks/ with a compose.yaml, sorted
 	Boards    []string // names that a host.toml can give as its board, sorted

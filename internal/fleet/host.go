@@ -18,6 +18,7 @@ type Host struct {
 	Tags    []string
 	User    string            // ssh user, root by default
 	Port    int               // ssh port, 22 by default
+	SSH     SSH               // the same as host.toml says it
 	Env     map[string]string // Compose variables of all its stacks; not secret
 
 	Open     []string          // interfaces on which published ports may be reached; "any" for all
@@ -43,7 +44,7 @@ type hostFile struct {
 	Tags    []string          `toml:"tags"`
 	Open    []string          `toml:"open"`
 	Memory  string            `toml:"memory"`
-	SSH     sshTable          `toml:"ssh"`
+	SSH     SSH               `toml:"ssh"`
 	Env     map[string]string `toml:"env"`
 	Ports   map[string]string `toml:"reserved_ports"`
 	Accept  map[string]string `toml:"accept"`
@@ -51,9 +52,11 @@ type hostFile struct {
 	Network networkTable      `toml:"network"` // read by modules/; only checked here
 }
 
-type sshTable struct {
-	User string `toml:"user"`
-	Port int    `toml:"port"`
+// SSH is what host.toml says of the way to a host. What it leaves out, the
+// user's own ~/.ssh/config may say.
+type SSH struct {
+	User string `toml:"user"` // "" when it is not said
+	Port int    `toml:"port"` // 0 when it is not said
 }
 
 var (
@@ -88,7 +91,7 @@ func readHost(files fs.FS, root, name string, known choices) (Host, []error) {
 func (h *Host) take(doc document, t hostFile, problems []error, known choices) []error {
 	h.Address, h.System, h.Board = t.Address, t.System, t.Board
 	h.Roles, h.Stacks, h.Tags, h.Env = t.Roles, t.Stacks, t.Tags, t.Env
-	h.User, h.Port = t.SSH.User, t.SSH.Port
+	h.SSH, h.User, h.Port = t.SSH, t.SSH.User, t.SSH.Port
 	h.Open, h.Accept, h.Registries, h.doc = t.Open, t.Accept, t.Logins, doc
 	if h.User == "" {
 		h.User = "root"

@@ -4,33 +4,44 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 )
 
-// Select returns the hosts that any of the selectors means, in name order. A
-// selector is a host name, a glob ("rpi-*"), or "@word": a tag or a role. No
-// selector means all hosts. A selector that means nothing is a *Problem.
+// Select returns the hosts that any of the selectors means, in name order, less
+// those that one beginning with "!" means. A selector is a host name, a glob
+// ("rpi-*"), or "@word": a tag or a role. None that chooses means all hosts. A
+// selector that means nothing is a *Problem.
 func (f *Fleet) Select(selectors []string) ([]Host, error) {
-	if len(selectors) == 0 {
-		return f.Hosts, nil
-	}
-	chosen := map[string]bool{}
+	chosen, without := map[string]bool{}, map[string]bool{}
+	all := true
 	for _, s := range selectors {
-		matches, err := f.match(s)
+		into, word := chosen, s
+		if rest, not := strings.CutPrefix(s, "!"); not {
+			into, word = without, rest
+		} else {
+			all = false
+		}
+		matches, err := f.match(word)
 		if err != nil {
 			return nil, err
 		}
 		for _, h := range matches {
-			chosen[h.Name] = true
+			into[h.Name] = true
 		}
 	}
 	var hosts []Host
 	for _, h := range f.Hosts {
-		if chosen[h.Name] {
+		if (all || chosen[h.Name]) && !without[h.Name] {
 			hosts = append(hosts, h)
 		}
 	}
+	if len(hosts) == 0 && len(selectors) > 0 {
+		return nil, &Problem{Message: fmt.Sprintf("%s leaves no host", strings.Join(selectors, " ")), Fix: selectorHelp}
+	}
 	return hosts, nil
 }
+
+const selectorHelp = `a selector is a host name, a glob like "rpi-*", or @tag or @role; with "!" before it, those hosts are left out`
 
 func (f *Fleet) match(selector string) ([]Host, error) {
 	var found []Host
@@ -46,10 +57,7 @@ func (f *Fleet) match(selector string) ([]Host, error) {
 		_, err := f.Host(selector)
 		return nil, err
 	}
-	return nil, &Problem{
-		Message: fmt.Sprintf("no host matches %q", selector),
-		Fix:     `a selector is a host name, a glob like "rpi-*", or @tag or @role`,
-	}
+	return nil, &Problem{Message: fmt.Sprintf("no host matches %q", selector), Fix: selectorHelp}
 }
 
 // Selectors lists what can be typed to mean hosts: their names, then every @tag

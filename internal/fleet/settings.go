@@ -13,6 +13,7 @@ type settingsFile struct {
 	Plugins     []string      `toml:"plugins"`
 	BuildSystem string        `toml:"build_system"` // read by flake.nix; only checked here
 	Registry    registryTable `toml:"registry"`
+	Cache       cacheTable    `toml:"cache"`
 }
 
 // pluginName is what can stand in "age-plugin-NAME", a program of PATH.
@@ -27,6 +28,8 @@ func (f *Fleet) readSettings(files fs.FS) []error {
 	f.Operators, f.Plugins = s.Operators, s.Plugins
 	f.Registry = Registry(s.Registry)
 	problems = append(problems, f.Registry.validate(doc)...)
+	f.Caches = s.Cache.URLs
+	problems = append(problems, s.Cache.validate(doc)...)
 	if len(problems) == 0 && len(s.Operators) == 0 {
 		p := doc.problem([]string{"operators"}, "no operators: nobody but the hosts themselves could read a secret again")
 		p.Fix = `write operators = ["age1…"] or ["ssh-ed25519 AAAA…"] into fleet.toml; "age-keygen -o key.txt" or ~/.ssh/id_ed25519.pub give one`

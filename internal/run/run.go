@@ -37,6 +37,10 @@ type Command struct {
 	Env   []string  // "NAME=value", on top of the caller's environment
 	Unset []string  // names of variables that the child does not get
 	Stdin io.Reader // nil for none
+
+	// OwnGroup keeps the terminal's Ctrl-C from the child and its children: when
+	// they end is the caller's decision, by way of the context.
+	OwnGroup bool
 }
 
 // String shows the command as one would type it.
@@ -96,7 +100,7 @@ func Output(ctx context.Context, c Command) ([]byte, error) {
 	var out, errs bytes.Buffer
 	cmd := c.prepare(ctx)
 	cmd.Stdout, cmd.Stderr = &limited{w: &out, left: maxOutput}, &limited{w: &errs, left: maxLine}
-	if err := cmd.Run(); err != nil {
+	if err := c.execute(ctx, cmd); err != nil {
 		return nil, c.failure(err, tail(splitLines(errs.String())))
 	}
 	return out.Bytes(), nil
@@ -108,7 +112,7 @@ func Stream(ctx context.Context, c Command, line func(text string)) error {
 	s := &splitter{line: line}
 	cmd := c.prepare(ctx)
 	cmd.Stdout, cmd.Stderr = s, s // one writer: exec then copies with one goroutine
-	err := cmd.Run()
+	err := c.execute(ctx, cmd)
 	s.flush()
 	if err != nil {
 		return c.failure(err, s.last)
@@ -160,8 +164,31 @@ func (c Command) prepare(ctx context.Context) *exec.Cmd {
 	})
 	cmd.Env = append(append(inherited, "LC_ALL=C"), c.Env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	if c.OwnGroup {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Cancel = func() error { return signalGroup(cmd, syscall.SIGINT) }
+	}
 	cmd.WaitDelay = grace
 	return cmd
+}
+
+// signalGroup signals a child and those that it started.
+func signalGroup(cmd *exec.Cmd, s syscall.Signal) error {
+	err := syscall.Kill(-cmd.Process.Pid, s)
+	if errors.Is(err, syscall.ESRCH) {
+		return os.ErrProcessDone
+	}
+	return err
+}
+
+// execute runs a child to its end. Of one that was to end by its context and had
+// a group of its own, nothing is left.
+func (c Command) execute(ctx context.Context, cmd *exec.Cmd) error {
+	err := cmd.Run()
+	if c.OwnGroup && ctx.Err() != nil && cmd.Process != nil {
+		_ = signalGroup(cmd, syscall.SIGKILL) // most often all are gone
+	}
+	return err
 }
 
 func (c Command) failure(err error, last []string) error {

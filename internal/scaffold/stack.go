@@ -30,7 +30,7 @@ var (
 
 // reserved are names of units of pistack itself, as in modules/pistack/assertions.nix.
 func reserved(name string) bool {
-	return slices.Contains([]string{"firewall", "images", "reconcile", "secrets", "shutdown"}, name)
+	return slices.Contains([]string{"firewall", "images", "reconcile", "secrets", "shutdown", "undo"}, name)
 }
 
 // Check tells what is wrong with the stack.

@@ -9,6 +9,7 @@ let
     "reconcile"
     "secrets"
     "shutdown"
+    "undo" # of a deploy, while it is on trial
   ];
 
   isStackName = name: builtins.match "[a-z0-9][a-z0-9_-]*" name != null;

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/user"
+	"runtime"
+	"time"
+
+	ucli "github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"pistack/compose/images"
+	"pistack/internal/cli"
+	"pistack/internal/deploy"
+	"pistack/internal/fleet"
+	"pistack/internal/git"
+	"pistack/internal/nix"
+	"pistack/internal/target"
+	"pistack/internal/view"
+)
+
+// deployment is a deploy.Run with what belongs to it.
+type deployment struct {
+	*deploy.Run
+	root     string
+	hosts    []fleet.Host
+	machines *machines
+	archive  *deploy.Folder
+	progress view.Progress
+}
+
+// openDeployment makes everything ready for a run over hosts that are fit to be
+// deployed. Nothing is asked of a machine yet.
+func openDeployment(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*deployment, error) {
+	options, err := deployOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := toolsAreThere(); err != nil {
+		return nil, err
+	}
+	state, err := git.ReadState(c.Context, f.Root)
+	if err != nil {
+		return nil, err
+	}
+	m, err := openMachines(c, f, hosts)
+	if err != nil {
+		return nil, err
+	}
+	id := rand.Text()
+	archive := deploy.NewFolder(m.state, id, time.Now())
+	d := &deployment{root: f.Root, hosts: hosts, machines: m, archive: archive, progress: newProgress(c, hosts)}
+	d.Run = &deploy.Run{
+		ID: id, Owner: owner(state), Options: options, Revision: state.Commit, Dirty: state.Dirty,
+		Nix:       nix.Tool{Root: f.Root, SSHOptions: m.connections.SSHOptions, BuildHost: c.String("build-host"), Substitute: len(f.Caches) > 0},
+		Machine:   func(host string) deploy.Machine { return m.machine(host) },
+		Sudo:      func(host string) bool { return m.sudo(c.Context, host) },
+		ImageSize: imageSizes(f),
+		Sink:      func(e deploy.Event) { d.progress.Event(e) },
+		Archive:   archive,
+	}
+	return d, nil
+}
+
+// sizeTimeout is how long a plan waits for a registry. A size is good to know,
+// and no more.
+const sizeTimeout = 5 * time.Second
+
+// imageSizes asks registries how large images are; nil where none can be asked.
+// What one does not say within a short time is not known.
+func imageSizes(f *fleet.Fleet) func(context.Context, fleet.Host, string) int64 {
+	resolver, err := newResolver(f, sizeTimeout, sizeTimeout)
+	if err != nil {
+		return nil
+	}
+	return func(ctx context.Context, h fleet.Host, reference string) int64 {
+		ctx, cancel := context.WithTimeout(ctx, sizeTimeout)
+		defer cancel()
+		size, err := resolver.Size(ctx, reference, images.PlatformOf(h.System))
+		if err != nil {
+			return 0
+		}
+		return size
+	}
+}
+
+// goOn shows progress again, after something else was shown.
+func (d *deployment) goOn(c *ucli.Context) { d.progress = newProgress(c, d.hosts) }
+
+// Close ends connections and logs.
+func (d *deployment) Close() {
+	d.progress.Close()
+	d.machines.Close()
+	_ = d.archive.Close() // old logs that cannot be removed are no reason to fail
+}
+
+// sudo tells whether ssh logs in as somebody who is not root.
+func (m *machines) sudo(ctx context.Context, host string) bool {
+	settings, err := m.config.Resolve(ctx, host)
+	return err == nil && settings.User != "root"
+}
+
+// toolsAreThere looks before anything is done, so that no run ends halfway.
+func toolsAreThere() error {
+	for _, tool := range []string{"nix", "nix-copy-closure", "nixos-rebuild", "ssh"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return &deploy.Error{
+				Message: fmt.Sprintf("%s: not found on PATH", tool),
+				Fix:     "nix and ssh come with Nix and your system; nixos-rebuild is in the development shell: nix develop",
+			}
+		}
+	}
+	return nil
+}
+
+// owner is what a lock tells others of this run.
+func owner(s git.State) target.Owner {
+	o := target.Owner{User: os.Getenv("USER"), Revision: s.Commit, Dirty: s.Dirty}
+	if u, err := user.Current(); err == nil {
+		o.User = u.Username
+	}
+	o.From, _ = os.Hostname() // without a name there is none
+	return o
+}
+
+func deployOptions(c *ucli.Context) (deploy.Options, error) {
+	o := deploy.Options{
+		Action: deploy.Action(c.String("action")), NoGate: c.Bool("no-gate"), Parallel: c.Int("parallel"), EvalJobs: c.Int("eval-jobs"),
+		Canary: c.String("canary"), KeepGoing: c.Bool("keep-going"), LockWait: c.Duration("lock-wait"), Timing: deploy.DefaultTiming(),
+	}
+	switch o.Action {
+	case "":
+		o.Action = deploy.Switch
+	case deploy.Switch, deploy.Boot, deploy.Test, deploy.DryActivate:
+	default:
+		return o, cli.Usage("--action is switch, boot, test or dry-activate, not %q", string(o.Action))
+	}
+	if o.Parallel < 1 || o.Parallel > 1000 {
+		return o, cli.Usage("--parallel is a number from 1 to 1000")
+	}
+	if o.EvalJobs == 0 {
+		o.EvalJobs = nix.EvalJobs(runtime.GOMAXPROCS(0))
+	}
+	for name, d := range map[string]*time.Duration{"undo-after": &o.Timing.Deadline, "gate-window": &o.Timing.Window, "gate-limit": &o.Timing.GateLimit} {
+		if !c.IsSet(name) {
+			continue
+		}
+		if *d = c.Duration(name); *d < 0 || *d > 24*time.Hour || name == "undo-after" && *d < 10*time.Second {
+			return o, cli.Usage("--%s %s: too short or too long", name, *d)
+		}
+	}
+	o.Timing.Renew = min(o.Timing.Renew, o.Timing.Deadline/4)
+	return o, nil
+}
+
+// newProgress chooses how a run is shown.
+func newProgress(c *ucli.Context, hosts []fleet.Host) view.Progress {
+	var names []string
+	for _, h := range hosts {
+		names = append(names, h.Name)
+	}
+	if c.Bool("json") {
+		return view.NewProgress(view.JSONProgress, c.App.Writer, view.ProgressOptions{Hosts: names})
+	}
+	o := view.ProgressOptions{Hosts: names, Verbose: c.Bool("verbose"), Colour: colour(os.Stderr)}
+	if !term.IsTerminal(int(os.Stderr.Fd())) || o.Verbose {
+		return view.NewProgress(view.PlainProgress, c.App.ErrWriter, o)
+	}
+	size := func(which int) func() int {
+		return func() int {
+			width, height, err := term.GetSize(int(os.Stderr.Fd()))
+			if err != nil {
+				width, height = 80, 24
+			}
+			return [2]int{width, height}[which]
+		}
+	}
+	o.Width, o.Height = size(0), size(1)
+	return view.NewProgress(view.LiveProgress, c.App.ErrWriter, o)
+}
+
+// colour tells whether a stream is a terminal whose user wants colours.
+func colour(f *os.File) bool { return term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" }
+
+// end says what became of all hosts, and with which status the command ends.
+func (d *deployment) end(c *ucli.Context, results []deploy.Result) error {
+	d.progress.Close()
+	if !c.Bool("json") {
+		var w io.Writer = c.App.Writer
+		if err := view.SummaryText(w, results, colour(os.Stdout)); err != nil {
+			return err
+		}
+	}
+	if c.Context.Err() != nil {
+		return &cli.StatusError{Status: cli.ExitInterrupted}
+	}
+	for _, r := range results {
+		if !r.Outcome.Good() {
+			return cli.Differences()
+		}
+	}
+	return nil
+}
+
+// broken turns the end of a run by the user into what cli knows.
+func broken(c *ucli.Context, err error) error {
+	if errors.Is(err, deploy.ErrInterrupted) {
+		return c.Context.Err()
+	}
+	return err
+}

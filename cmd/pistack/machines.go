@@ -1,0 +1,123 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"pistack/internal/cli"
+	"pistack/internal/fleet"
+	"pistack/internal/remote"
+	"pistack/internal/target"
+)
+
+// machines are hosts that a command reaches over ssh. Close them after use.
+type machines struct {
+	state       string // the fleet's folder below the user's state directory
+	config      *remote.Config
+	connections *remote.Connections
+}
+
+func identityFlag() ucli.Flag {
+	return &ucli.PathFlag{Name: "identity-file", Aliases: []string{"i"}, EnvVars: []string{"PISTACK_SSH_IDENTITY"}, Usage: "ssh with the private key in `FILE`"}
+}
+
+func parallelFlag() ucli.Flag {
+	return &ucli.IntFlag{Name: "parallel", Value: 10, Usage: "work on `N` hosts at once"}
+}
+
+// selectHosts reads the fleet and takes the hosts that the arguments mean, all
+// of them without any.
+func selectHosts(c *ucli.Context) (*fleet.Fleet, []fleet.Host, error) {
+	f, err := cli.LoadFleet(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	hosts, err := f.Select(c.Args().Slice())
+	if err == nil && len(hosts) == 0 {
+		err = &fleet.Problem{Message: "this fleet has no hosts", Fix: "pistack host add NAME --board rpi4 --address ADDRESS"}
+	}
+	return f, hosts, err
+}
+
+// openMachines writes the ssh configuration in which only the pinned keys of
+// the hosts will do. Nothing is connected to yet.
+func openMachines(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*machines, error) {
+	reached, err := remoteHosts(hosts)
+	if err != nil {
+		return nil, err
+	}
+	state, err := stateDir(f.Root)
+	if err != nil {
+		return nil, err
+	}
+	options := remote.Options{Dir: state, RuntimeDir: os.Getenv("XDG_RUNTIME_DIR")}
+	if options.IdentityFile, err = identityFile(c); err != nil {
+		return nil, err
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		options.UserConfig = filepath.Join(home, ".ssh", "config")
+	}
+	config, err := remote.NewConfig(reached, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := config.Write(); err != nil {
+		return nil, fmt.Errorf("generated ssh configuration: %w", err)
+	}
+	connections, err := config.Open()
+	if err != nil {
+		return nil, err
+	}
+	return &machines{state: state, config: config, connections: connections}, nil
+}
+
+func remoteHosts(hosts []fleet.Host) ([]remote.Host, error) {
+	var reached []remote.Host
+	var problems []error
+	for _, h := range hosts {
+		key, err := h.PublicKey()
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		reached = append(reached, remote.Host{Name: h.Name, Address: h.Address, User: h.SSH.User, Port: h.SSH.Port, PublicKey: key})
+	}
+	return reached, errors.Join(problems...)
+}
+
+func identityFile(c *ucli.Context) (string, error) {
+	file := c.Path("identity-file")
+	if file == "" {
+		return "", nil
+	}
+	if _, err := os.Stat(file); err != nil {
+		return "", fmt.Errorf("--identity-file: %w", err)
+	}
+	return filepath.Abs(file)
+}
+
+func (m *machines) machine(host string) target.Machine { return target.New(m.connections, host) }
+
+// Close ends all connections.
+func (m *machines) Close() { m.connections.Close() }
+
+// stateDir is the fleet's folder below the user's state directory. Two clones
+// of a fleet do not share one.
+func stateDir(root string) (string, error) {
+	base := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(base) { // unset, or to be ignored by the XDG specification
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", errors.New("neither XDG_STATE_HOME nor HOME is set: there is no place for the generated ssh configuration")
+		}
+		base = filepath.Join(home, ".local", "state")
+	}
+	sum := sha256.Sum256([]byte(root))
+	return filepath.Join(base, "pistack", hex.EncodeToString(sum[:6])), nil
+}

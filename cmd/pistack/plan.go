@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+
+	ucli "github.com/urfave/cli/v2"
+
+	"pistack/internal/cli"
+	"pistack/internal/compare"
+	"pistack/internal/deploy"
+	"pistack/internal/fleet"
+	"pistack/internal/view"
+)
+
+func planCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:      "plan",
+		Usage:     "show what a deploy would do to hosts",
+		ArgsUsage: "[HOST|GLOB|@TAG|!NOT…]",
+		Description: `Asks the hosts what they run, evaluates and builds their systems here, and shows for
+each what changes in stacks and secrets since the revision that was deployed last,
+what would be copied and pulled, which units would be stopped, started, restarted or
+reloaded, and whether a reboot is needed. Changes nothing on any host. Exits with 3
+when nothing can be done to a host.
+
+Examples:
+  pistack plan
+  pistack plan rpi-box-01 --json
+  pistack plan --explain             with the commands of a deploy`,
+		Flags:        planFlags(),
+		BashComplete: cli.CompleteSelectors(true),
+		Action: func(c *ucli.Context) error {
+			d, plan, err := planned(c)
+			if err != nil {
+				return err
+			}
+			defer d.Close()
+			return d.show(c, plan)
+		},
+	}
+}
+
+// knownCanary refuses a canary that would never sing.
+func knownCanary(canary string, hosts []fleet.Host) error {
+	if n, err := strconv.Atoi(canary); err == nil && n > 0 {
+		return nil
+	}
+	for _, h := range hosts {
+		if h.Name == canary {
+			return nil
+		}
+	}
+	return cli.Usage("--canary %s: is neither a number nor one of the chosen hosts", canary)
+}
+
+// changes are the texts of "pistack diff" since what each host runs, as far as
+// this clone knows that revision.
+func (d *deployment) changes(c *ucli.Context, p deploy.Plan) map[string]string {
+	bySince := map[string][]string{}
+	for _, h := range p.Hosts {
+		if h.Since != "" && !h.Unchanged && h.Problem == nil {
+			bySince[h.Since] = append(bySince[h.Since], h.Host.Name)
+		}
+	}
+	texts := map[string]string{}
+	for since, hosts := range bySince {
+		for _, host := range hosts {
+			text, err := d.changesOf(c, since, host)
+			if err != nil {
+				text = fmt.Sprintf("(%s is not known here: %v)\n", since[:min(12, len(since))], err)
+			}
+			texts[host] = text
+		}
+	}
+	return texts
+}
+
+func (d *deployment) changesOf(c *ucli.Context, since, host string) (string, error) {
+	pair, err := compare.Open(c.Context, d.root, since, "")
+	if err != nil {
+		return "", err
+	}
+	defer pair.Close()
+	report, err := compare.Hosts(c.Context, pair, []string{host})
+	if err != nil {
+		return "", err
+	}
+	var out bytes.Buffer
+	err = view.DiffText(&out, report, false)
+	return out.String(), err
+}
+
+// joined is errors.Join, with nil for none.
+func joined(problems []error) error { return errors.Join(problems...) }

@@ -1,0 +1,149 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"pistack/internal/target"
+)
+
+// Apply carries a plan out and tells what became of every host, in name order.
+// When ctx ends, hosts at which the new system is being tried are brought back
+// first, and all locks are released.
+func (r *Run) Apply(ctx context.Context, p Plan) ([]Result, error) {
+	hosts := p.changing()
+	order, err := waves(hosts, r.Options.Canary)
+	if err != nil {
+		return nil, err
+	}
+	work := map[string]*change{}
+	for _, h := range hosts {
+		work[h.Host.Name] = newChange(r, h)
+	}
+	r.prepare(ctx, hosts, work)
+	r.lockAll(ctx, hosts, work)
+	for _, wave := range order {
+		r.wave(ctx, wave, work)
+		if failed(wave, work) && !r.Options.KeepGoing {
+			break // the others are "not reached"
+		}
+	}
+	return r.results(ctx, p, work), nil
+}
+
+// together runs do for all hosts that are not finished, a number at once.
+func (r *Run) together(hosts []HostPlan, work map[string]*change, do func(*change)) {
+	var group errgroup.Group
+	group.SetLimit(max(r.Options.Parallel, 1))
+	for _, h := range hosts {
+		if c := work[h.Host.Name]; !c.done {
+			group.Go(func() error { do(c); return nil })
+		}
+	}
+	_ = group.Wait() // no function returns an error
+}
+
+// prepare brings everything to the machines that is needed there.
+func (r *Run) prepare(ctx context.Context, hosts []HostPlan, work map[string]*change) {
+	r.together(hosts, work, func(c *change) {
+		if err := c.bring(ctx); err != nil {
+			c.refuse(ctx, err)
+		}
+	})
+}
+
+// lockAll locks in name order, so that of two deploys that want the same
+// machines one gets them all.
+func (r *Run) lockAll(ctx context.Context, hosts []HostPlan, work map[string]*change) {
+	for _, h := range hosts {
+		if c := work[h.Host.Name]; !c.done {
+			if err := c.lock(ctx); err != nil {
+				c.refuse(ctx, err)
+			}
+		}
+	}
+}
+
+// wave changes its hosts, a number at once.
+func (r *Run) wave(ctx context.Context, hosts []HostPlan, work map[string]*change) {
+	r.together(hosts, work, func(c *change) {
+		if ctx.Err() == nil {
+			c.carryOut(ctx)
+		}
+	})
+}
+
+func failed(hosts []HostPlan, work map[string]*change) bool {
+	return slices.ContainsFunc(hosts, func(h HostPlan) bool { return !work[h.Host.Name].result.Outcome.Good() })
+}
+
+// results releases what is still locked, and puts all hosts' results together.
+func (r *Run) results(ctx context.Context, p Plan, work map[string]*change) []Result {
+	r.together(p.changing(), work, func(c *change) {
+		if ctx.Err() != nil {
+			c.finish(Interrupted, interruption(ctx))
+		} else {
+			c.finish(NotReached, errors.New("a host before it failed"))
+		}
+	})
+	var all []Result
+	for _, h := range p.Hosts {
+		switch c := work[h.Host.Name]; {
+		case c != nil:
+			all = append(all, c.result)
+		case h.Unchanged:
+			all = append(all, r.told(Result{Host: h.Host.Name, Outcome: Unchanged, Phase: Evaluate, New: h.System}, h))
+		default:
+			all = append(all, r.told(Result{Host: h.Host.Name, Outcome: Refused, Phase: Preflight, Err: h.Problem, New: h.System}, h))
+		}
+	}
+	slices.SortFunc(all, func(a, b Result) int { return compareNames(a.Host, b.Host) })
+	return all
+}
+
+// told completes the result of a host that Apply did nothing to, and says it.
+func (r *Run) told(result Result, h HostPlan) Result {
+	result.Old, result.Generation, result.Warnings = h.State.Running, h.State.Generation, h.Warnings
+	result.Begun, result.Ended = time.Now(), time.Now()
+	result.Log = r.Archive.LogFile(result.Host)
+	r.event(Event{Host: result.Host, Kind: Finished, Phase: result.Phase, Result: &result})
+	return result
+}
+
+// lockPause is how often a lock is asked for that somebody else holds.
+const lockPause = 2 * time.Second
+
+// lock takes the machine's lock; one that is held is waited for as long as the
+// user said.
+func (c *change) lock(ctx context.Context) error {
+	c.begin(Lock)
+	owner := c.run.Owner
+	owner.ID, owner.Since = c.run.ID, time.Now()
+	for until := time.Now().Add(c.run.Options.LockWait); ; {
+		err := c.machine.Lock(ctx, owner)
+		var held *target.Held
+		if err == nil || !errors.As(err, &held) || time.Now().After(until) {
+			c.locked = err == nil || !errors.As(err, &held) // a lost answer may be a lock
+			return err
+		}
+		if !sleep(ctx, min(lockPause, time.Until(until)+time.Millisecond)) {
+			return interruption(ctx)
+		}
+	}
+}
+
+// sleep waits, and tells whether ctx let it.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,231 @@
+package deploy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"pistack/internal/fleet"
+	"pistack/internal/nix"
+	"pistack/internal/target"
+)
+
+// Plan asks all hosts what they run, finds out which system the repository says
+// for each, and builds those that differ. A host to which nothing can be done
+// has a Problem, and stops no other; the error is for what ends the whole run.
+func (r *Run) Plan(ctx context.Context, hosts []fleet.Host) (Plan, error) {
+	p := Plan{Action: r.Options.Action, Revision: r.Revision, Dirty: r.Dirty, Hosts: make([]HostPlan, len(hosts))}
+	for i, h := range hosts {
+		p.Hosts[i].Host = h
+	}
+	for _, step := range []func(context.Context, []HostPlan) error{r.probe, r.evaluate, r.build, r.inspect} {
+		if err := step(ctx, p.Hosts); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// each calls do for every host that something can still be done to, a number of
+// them at once. What do returns is the host's problem.
+func each(ctx context.Context, limit int, hosts []HostPlan, do func(*HostPlan) error) error {
+	var group errgroup.Group
+	group.SetLimit(max(limit, 1))
+	for i := range hosts {
+		h := &hosts[i]
+		if h.Problem != nil || h.Unchanged {
+			continue
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			h.Problem = do(h)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return interruption(ctx)
+}
+
+// probe connects before anything is evaluated: a wrong key, an unreachable host
+// or another architecture is then known at once.
+func (r *Run) probe(ctx context.Context, hosts []HostPlan) error {
+	return each(ctx, r.Options.Parallel, hosts, func(h *HostPlan) error {
+		r.event(Event{Host: h.Host.Name, Kind: Begun, Phase: Preflight})
+		state, err := r.Machine(h.Host.Name).Probe(ctx)
+		if err != nil {
+			return err
+		}
+		h.State = state
+		h.Since = revisionOf(state.Receipt)
+		if state.Lock != nil && r.Options.LockWait == 0 {
+			return &target.Held{Host: h.Host.Name, Owner: *state.Lock}
+		}
+		problem, warnings := fit(h.Host, state, time.Now())
+		for _, w := range warnings {
+			h.Warnings = append(h.Warnings, w)
+			r.event(Event{Host: h.Host.Name, Kind: Warning, Phase: Preflight, Text: w})
+		}
+		return problem
+	})
+}
+
+// revisionOf reads the revision of a receipt that a machine gave; it is only
+// ever compared with revisions of the repository.
+func revisionOf(receipt []byte) string {
+	var r Receipt
+	if len(receipt) == 0 || json.Unmarshal(receipt, &r) != nil || len(r.Revision) > 64 || r.Dirty {
+		return ""
+	}
+	return r.Revision
+}
+
+// evaluate finds out each host's new system, in a process each, so that memory
+// is bounded by their number at once.
+func (r *Run) evaluate(ctx context.Context, hosts []HostPlan) error {
+	return each(ctx, r.Options.EvalJobs, hosts, func(h *HostPlan) error {
+		name := h.Host.Name
+		r.event(Event{Host: name, Kind: Begun, Phase: Evaluate})
+		s, err := r.Nix.Evaluate(ctx, name, r.lines(name, Evaluate))
+		if err != nil {
+			return err
+		}
+		h.System, h.Derivation = s.Path, s.Derivation
+		h.Unchanged = runs(r.Options.Action, h.State, s.Path)
+		return nil
+	})
+}
+
+// build builds all systems that are not running yet, in one go.
+func (r *Run) build(ctx context.Context, hosts []HostPlan) error {
+	var todo []*HostPlan
+	var systems []nix.System
+	for i := range hosts {
+		if h := &hosts[i]; h.Problem == nil && !h.Unchanged {
+			todo = append(todo, h)
+			systems = append(systems, nix.System{Host: h.Host.Name, Derivation: h.Derivation, Path: h.System})
+			r.event(Event{Host: h.Host.Name, Kind: Begun, Phase: Build})
+		}
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	built, err := r.Nix.Build(ctx, systems, r.lines("", Build))
+	if ctx.Err() != nil {
+		return interruption(ctx)
+	}
+	for i, h := range todo {
+		if !built[i] {
+			h.Problem = notBuilt(h.Host.Name, err)
+		}
+	}
+	return nil
+}
+
+func notBuilt(host string, err error) error {
+	return &Error{
+		Message: fmt.Sprintf("%s: its system could not be built: %v", host, err),
+		Fix:     "see the lines of the build above; pistack doctor tells whether this workstation can build for the host",
+		Err:     err,
+	}
+}
+
+// inspect compares what was built with what the machine has.
+func (r *Run) inspect(ctx context.Context, hosts []HostPlan) error {
+	return each(ctx, r.Options.Parallel, hosts, func(h *HostPlan) error {
+		for _, look := range []func(context.Context, *HostPlan) error{r.compareStore, r.compareImages, r.compareUnits} {
+			if err := look(ctx, h); err != nil {
+				return err
+			}
+		}
+		return room(*h)
+	})
+}
+
+func (r *Run) compareStore(ctx context.Context, h *HostPlan) error {
+	closure, err := r.Nix.Closure(ctx, h.System)
+	if err != nil {
+		return err
+	}
+	paths := make([]string, len(closure))
+	sizes := make(map[string]int64, len(closure))
+	for i, p := range closure {
+		paths[i], sizes[p.Path] = p.Path, p.Size
+		h.Closure += p.Size
+	}
+	missing, err := r.Machine(h.Host.Name).Invalid(ctx, paths)
+	if err != nil {
+		return err
+	}
+	for _, p := range missing {
+		h.NewPaths++
+		h.NewBytes += sizes[p]
+	}
+	return nil
+}
+
+func (r *Run) compareImages(ctx context.Context, h *HostPlan) error {
+	all, err := r.Nix.Images(h.System)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	h.allImages = all
+	missing, err := r.Machine(h.Host.Name).Missing(ctx, all)
+	if err != nil {
+		return err
+	}
+	for _, reference := range missing {
+		image := Image{Reference: reference}
+		if r.ImageSize != nil {
+			image.Bytes = r.ImageSize(ctx, h.Host, reference)
+		}
+		h.Images = append(h.Images, image)
+	}
+	return nil
+}
+
+func (r *Run) compareUnits(ctx context.Context, h *HostPlan) error {
+	if h.State.Running == "" {
+		return nil // not a NixOS yet: there is nothing to compare with
+	}
+	after, err := r.Nix.Units(h.System)
+	if err != nil {
+		return err
+	}
+	before, err := r.Machine(h.Host.Name).Units(ctx, h.State.Running)
+	if err != nil {
+		return err
+	}
+	h.Units = unitChanges(before, after)
+	boots := r.Nix.Boots(h.System)
+	h.Reboot = boots != "" && h.State.BootedKernel != "" && boots != h.State.BootedKernel
+	return nil
+}
+
+// references lists the images that the machine lacks.
+func (p HostPlan) references() []string {
+	var all []string
+	for _, i := range p.Images {
+		all = append(all, i.Reference)
+	}
+	return all
+}
+
+// changing lists the hosts that Apply will work on, in name order.
+func (p Plan) changing() []HostPlan {
+	var all []HostPlan
+	for _, h := range p.Hosts {
+		if h.Problem == nil && !h.Unchanged {
+			all = append(all, h)
+		}
+	}
+	slices.SortFunc(all, func(a, b HostPlan) int { return compareNames(a.Host.Name, b.Host.Name) })
+	return all
+}

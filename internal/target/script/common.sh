@@ -1,0 +1,112 @@
+#!/bin/sh
+# What every script begins with: where things are, how answers are written, and whose the lock is. Programs that are
+# needed: those of coreutils, and systemctl, systemd-run, nix-store, nix-env and docker where a script says so.
+# shellcheck disable=SC2034 # each script uses some of these
+set -eu
+umask 077
+export LC_ALL=C
+
+base=/run/pistack-deploy
+lock=$base/lock
+undo=$base/undo
+profiles=/nix/var/nix/profiles
+roots=/nix/var/nix/gcroots/pistack-deploy
+tab=$(printf '\t')
+
+# Exit statuses that the caller knows.
+lock_lost=71 held=72 fired=73 not_armed=74 pending=75
+
+# say KEY VALUE: a line of the answer.
+say() { printf '%s\t%s\n' "$1" "$2"; }
+
+# An answer without its last line was cut off.
+begin_answer() { say pistack 1; }
+end_answer() { say end ''; }
+
+# stop_with STATUS WORDS
+stop_with() {
+  printf '%s\n' "$2" >&2
+  exit "$1"
+}
+
+# value_of FILE KEY: of the first such line; nothing when there is none, or no file.
+value_of() {
+  [ -e "$1" ] || return 0
+  while IFS=$tab read -r key value; do
+    if [ "$key" = "$2" ]; then
+      printf '%s' "$value"
+      return 0
+    fi
+  done <"$1"
+}
+
+# path_of LINK: where it leads in the end; nothing when there is none.
+path_of() { [ ! -e "$1" ] || readlink -f "$1"; }
+
+# failed_units: a line "failed<TAB>UNIT" each.
+failed_units() {
+  list=$(systemctl list-units --state=failed --plain --no-legend --full)
+  [ -z "$list" ] || printf '%s\n' "$list" | while read -r unit _; do say failed "$unit"; done
+}
+
+require_lock() {
+  [ "$(value_of "$lock/owner" id)" = "$1" ] || stop_with "$lock_lost" "the lock is not that of run $1"
+}
+
+# release ID: gives the lock back. Whoever broke it and took it meanwhile keeps it.
+release() {
+  gone=$(mktemp -d "$base/gone.XXXXXX")
+  if mv -T "$lock" "$gone" 2>/dev/null && [ "$(value_of "$gone/owner" id)" != "$1" ]; then
+    mv -T "$gone" "$lock"
+  fi
+  rm -rf "$gone"
+}
+
+# property UNIT NAME
+property() { systemctl show --property="$2" --value "$1" 2>/dev/null || true; }
+
+# undo_runs: the undo's unit is at work, or about to be.
+undo_runs() {
+  case $(property pistack-undo.service ActiveState) in activating | active | deactivating) return 0 ;; esac
+  case $(property pistack-undo.service Job) in '' | 0) return 1 ;; esac
+}
+
+# require_undo ID: the undo that is there is that of run ID.
+require_undo() {
+  [ "$(value_of "$undo/before" id)" = "$1" ] || stop_with "$not_armed" "there is no undo of run $1"
+}
+
+# run_undo OPTION…: the unit that brings the machine back. It needs nothing of the new system: its programs are those of the
+# system that runs now, which a link keeps from being collected.
+run_undo() {
+  systemd-run --quiet --collect --unit=pistack-undo --description='Return to the system before the deploy' \
+    --property=Type=oneshot --property=OOMScoreAdjust=-900 "$@" \
+    --setenv=PATH="$(value_of "$undo/before" path)" /bin/sh "$undo/undo.sh" "$undo"
+}
+
+start_timer() {
+  run_undo --on-active="$(value_of "$undo/before" seconds)" --timer-property=AccuracySec=200ms
+}
+
+# restart_timer: the deadline starts anew. systemd does that as one job, within itself: a session that ends here leaves
+# the timer either as it was or restarted, never stopped.
+restart_timer() {
+  systemctl restart pistack-undo.timer 2>/dev/null || true
+  # It had run out before the restart reached it.
+  if undo_runs; then
+    wait_for_undo
+    stop_with "$fired" 'the undo has begun'
+  fi
+  [ -e "$undo/armed" ] || stop_with "$fired" 'the undo has begun'
+  # Somebody stopped it by hand.
+  systemctl is-active --quiet pistack-undo.timer || start_timer
+}
+
+# wait_for_undo: until the unit that has been started has taken its turn.
+wait_for_undo() {
+  tries=0
+  while [ -e "$undo/armed" ] && [ "$tries" -lt 50 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+  done
+}
