@@ -92,13 +92,15 @@ run_undo() {
     --setenv=PATH="$(value_of "$undo/before" path)" /bin/sh "$undo/undo.sh" "$undo"
 }
 
+# systemd counts OnActiveSec anew after every daemon-reload, of which a switch has one.
 start_timer() {
   run_undo --on-active="$(value_of "$undo/before" seconds)" --timer-property=AccuracySec=200ms
 }
 
 # restart_timer: the deadline starts anew. systemd does that as one job, within itself: a session that ends here leaves
 # the timer either as it was or restarted, never stopped.
-restart_timer() {
+re# systemd counts OnActiveSec anew after every daemon-reload, of which a switch has one.
+start_timer() {
   systemctl restart pistack-undo.timer 2>/dev/null || true
   # It had run out before the restart reached it.
   if undo_runs; then
