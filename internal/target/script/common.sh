@@ -99,8 +99,7 @@ start_timer() {
 
 # restart_timer: the deadline starts anew. systemd does that as one job, within itself: a session that ends here leaves
 # the timer either as it was or restarted, never stopped.
-re# systemd counts OnActiveSec anew after every daemon-reload, of which a switch has one.
-start_timer() {
+restart_timer() {
   systemctl restart pistack-undo.timer 2>/dev/null || true
   # It had run out before the restart reached it.
   if undo_runs; then
