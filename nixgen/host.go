@@ -17,7 +17,8 @@ type Host struct {
 	Env     map[string]string // the host's Compose variables
 	Secrets map[string]string // name to value version
 	Stacks  []*compose.Stack
-	Locks   map[string]images.Lock // of the stacks, by name; one without has none
+	Locks   map[string]images.Lock       // of the stacks, by name; one without has none
+	Built   map[string]map[string]string // stack and service to the built image that runs
 }
 
 // Files maps a file's name inside hosts/<host>/generated/ to its content.

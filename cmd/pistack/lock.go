@@ -126,17 +126,13 @@ func stacksToLock(c *ucli.Context, f *fleet.Fleet) ([]image.Stack, error) {
 			continue
 		}
 		findings = append(findings, i.Findings...)
-		stacks = append(stacks, image.Stack{Name: name, Uses: i.Uses, Lock: i.Lock})
+		stacks = append(stacks, image.Stack{Name: name, Uses: i.Uses, Keys: i.Keys, Lock: i.Lock})
 	}
 	return stacks, refuseFindings(c, findings, "nothing was written")
 }
 
 func lookUp(c *ucli.Context, f *fleet.Fleet, plan image.Plan) ([]image.Result, error) {
-	resolver, err := image.NewResolver(image.Settings{
-		Mirrors: f.Registry.Mirrors, Insecure: f.Registry.Insecure,
-		Proxy: http.ProxyFromEnvironment, Keychain: authn.DefaultKeychain,
-		Timeout: c.Duration("timeout"), Patience: image.DefaultPatience, Sleep: image.Sleep,
-	})
+	resolver, err := image.NewResolver(registrySettings(f, c.Duration("timeout")))
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +143,15 @@ func lookUp(c *ucli.Context, f *fleet.Fleet, plan image.Plan) ([]image.Result, e
 	return resolver.All(c.Context, plan.Requests, func(done int, last string) {
 		progress.Show("looked up %d of %s: %s", done, cli.Count(total, "image"), last)
 	})
+}
+
+// registrySettings say how the fleet's registries are reached.
+func registrySettings(f *fleet.Fleet, timeout time.Duration) image.Settings {
+	return image.Settings{
+		Mirrors: f.Registry.Mirrors, Insecure: f.Registry.Insecure,
+		Proxy: http.ProxyFromEnvironment, Keychain: authn.DefaultKeychain,
+		Timeout: timeout, Patience: image.DefaultPatience, Sleep: image.Sleep,
+	}
 }
 
 // lockFailed lists every image that was not found, with a summary.

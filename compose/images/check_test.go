@@ -124,7 +124,7 @@ func TestUses(t *testing.T) {
 
 func TestUnused(t *testing.T) {
 	uses := []images.Use{{Reference: "nginx"}}
-	if got, want := text(images.Unused("web", lock(), uses)), "images.lock:3:1: warning: no service uses image ghcr.io/a/b:v1 any more [unused-lock]"; got != want {
+	if got, want := text(images.Unused("web", lock(), uses, nil)), "images.lock:3:1: warning: no service uses image ghcr.io/a/b:v1 any more [unused-lock]"; got != want {
 		t.Errorf("got %s", got)
 	}
 }
