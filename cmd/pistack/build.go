@@ -115,7 +115,11 @@ func (o buildOptions) run(c *ucli.Context, w *generate.Workspace, names []string
 		return nil, nil, err
 	}
 	o.settings.Root, o.settings.Pushing = w.Fleet.Root, upload.begin
-	o.settings.Line = func(title, text string) { fmt.Fprintf(c.App.ErrWriter, "%s | %s\n", title, text) }
+	o.settings.Line = func(title, text string) {
+		if text != "" {
+			fmt.Fprintf(c.App.ErrWriter, "%s | %s\n", title, text)
+		}
+	}
 	tasks := build.Plan(stacks, hashes)
 	results, err := build.Look(c.Context, registry, tasks, o.settings, o.push, func(why error) {
 		fmt.Fprintf(c.App.ErrWriter, "%v; it is not asked whether it has the image\n", why)
