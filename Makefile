@@ -4,7 +4,7 @@
 GO ?= go
 TARGETS = linux/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: help build demo test prepare vet cross unit fuzz bench-secrets bench-compose nix bootstrap device record options eval clean uninstall
+.PHONY: help build demo test prepare vet cross unit fuzz bench-secrets bench-compose bench-build nix bootstrap device record options eval clean uninstall
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -42,6 +42,9 @@ bench-secrets: ## measure pisec beside age and sops-install-secrets
 
 bench-compose: ## measure pistack beside Docker Compose and compose2nix
 	testdata/bench-compose
+
+bench-build: ## measure the hash of what an image is built from
+	testdata/bench-build
 
 nix: ## Nix files parse, generated values evaluate, systemd takes the recorded units
 	testdata/nixos/check
