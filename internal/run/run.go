@@ -32,11 +32,12 @@ const lastLines = 20
 
 // Command is a child process to run.
 type Command struct {
-	Argv  []string  // program and arguments
-	Dir   string    // working directory; empty for the caller's
-	Env   []string  // "NAME=value", on top of the caller's environment
-	Unset []string  // names of variables that the child does not get
-	Stdin io.Reader // nil for none
+	Argv  []string   // program and arguments
+	Dir   string     // working directory; empty for the caller's
+	Env   []string   // "NAME=value", on top of the caller's environment
+	Unset []string   // names of variables that the child does not get
+	Stdin io.Reader  // nil for none
+	Files []*os.File // open files that the child has as descriptors 3, 4 and so on
 }
 
 // String shows the command as one would type it.
@@ -153,7 +154,7 @@ func Interactive(ctx context.Context, c Command) error {
 
 func (c Command) prepare(ctx context.Context) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
-	cmd.Dir, cmd.Stdin = c.Dir, c.Stdin
+	cmd.Dir, cmd.Stdin, cmd.ExtraFiles = c.Dir, c.Stdin, c.Files
 	inherited := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.Contains(c.Unset, name)
