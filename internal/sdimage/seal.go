@@ -69,6 +69,11 @@ func (i *Image) Prepare(ctx context.Context, key HostKey, marker Marker) (*Seal,
 // writeFiles writes files into a file system, reads them back, and has everything
 // checked.
 func (i *Image) writeFiles(ctx context.Context, fs filesystem, files []sealed) error {
+	if s, err := fs.stat(ctx, keyFile); err != nil {
+		return explain(err)
+	} else if s.kind != "" {
+		return &Error{File: i.Path, Message: "has a host key already", Fix: "build the image anew, or see what it is: pistack image inspect FILE"}
+	}
 	commands, err := folderCommands(ctx, fs, "/etc", "/etc/ssh", "/boot")
 	if err != nil {
 		return i.refused(err, nil)

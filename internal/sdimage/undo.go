@@ -126,10 +126,8 @@ func restore(file *os.File, path string) error {
 	if err != nil {
 		return refuse("a killed run left it half sealed, and "+filepath.Base(path)+undoSuffix, err)
 	}
-	for _, b := range u.Blocks {
-		if _, err := file.WriteAt(b.Old, b.Offset); err != nil {
-			return refuse("cannot be put back", err)
-		}
+	if err := putBack(file, u.Blocks); err != nil {
+		return refuse("cannot be put back", err)
 	}
 	if err := file.Sync(); err != nil {
 		return err
@@ -141,6 +139,21 @@ func restore(file *os.File, path string) error {
 		return err
 	}
 	return removeIfThere(path + undoSuffix)
+}
+
+// putBack writes what blocks held. Those that still do are left alone: a hole would
+// need room, and the disk may be full.
+func putBack(file *os.File, blocks []undoBlock) error {
+	for _, b := range blocks {
+		now := make([]byte, len(b.Old))
+		if _, err := file.ReadAt(now, b.Offset); err == nil && bytes.Equal(now, b.Old) {
+			continue
+		}
+		if _, err := file.WriteAt(b.Old, b.Offset); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func readSmall(path string, most int64) ([]byte, error) {
