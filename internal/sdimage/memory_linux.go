@@ -19,12 +19,6 @@ func inMemory(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// holes of a file, as lseek(2) names them.
-const (
-	seekData = unix.SEEK_DATA
-	seekHole = unix.SEEK_HOLE
-)
-
 // forgetCached has the next read of a part of a file come from the disk.
 func forgetCached(file *os.File, offset, length int64) {
 	_ = unix.Fadvise(int(file.Fd()), offset, length, unix.FADV_DONTNEED) // then it comes from memory

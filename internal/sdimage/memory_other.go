@@ -12,10 +12,4 @@ func inMemory(string) (*os.File, error) {
 	return nil, errors.New("images are sealed on Linux only: elsewhere the private key would go through a file on the disk")
 }
 
-// holes of a file, as lseek(2) of Darwin names them.
-const (
-	seekHole = 3
-	seekData = 4
-)
-
 func forgetCached(*os.File, int64, int64) {}

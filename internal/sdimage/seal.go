@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"pistack/internal/holes"
 )
 
 // Seal is a key that is ready to be written into an image. Nothing was written
@@ -170,7 +172,7 @@ func readBack(ctx context.Context, fs filesystem, f sealed) error {
 func (i *Image) changes(copied *os.File, known []bool) ([]block, error) {
 	var found []block
 	total := 0
-	err := eachData(copied, i.super.blocks*i.super.blockSize, func(start, end int64) error {
+	err := holes.EachData(copied, i.super.blocks*i.super.blockSize, func(start, end int64) error {
 		now, before := make([]byte, end-start), make([]byte, end-start)
 		if _, err := copied.ReadAt(now, start); err != nil {
 			return err

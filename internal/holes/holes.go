@@ -1,4 +1,5 @@
-package sdimage
+// Package holes tells where a file has data: images of disks are mostly empty.
+package holes
 
 import (
 	"errors"
@@ -6,12 +7,12 @@ import (
 	"syscall"
 )
 
-// piece is the most that eachData hands over at once, in bytes.
+// piece is the most that EachData hands over at once, in bytes.
 const piece = 1 << 20
 
-// eachData calls a function for every part of a file that is not a hole, piece by
+// EachData calls a function for every part of a file that is not a hole, piece by
 // piece. Where the file system knows no holes, that is the whole.
-func eachData(file *os.File, size int64, data func(start, end int64) error) error {
+func EachData(file *os.File, size int64, data func(start, end int64) error) error {
 	for at := int64(0); at < size; {
 		start, err := file.Seek(at, seekData)
 		if errors.Is(err, syscall.ENXIO) {
