@@ -92,8 +92,13 @@ func TestOurs(t *testing.T) {
 		{"internal/image", []string{"compose", "compose/images"}, "it asks registries about images, and knows nothing of fleets"},
 		{"internal/compare", []string{"compose", "compose/changes", "compose/images", "compose/plain", "secrets", "internal/fleet", "internal/generate", "internal/git"}, "it computes what two versions of a fleet differ in, and shows nothing"},
 		{"internal/view", []string{"compose/changes", "internal/compare"}, "it shows what others computed"},
+		{"internal/holes", nil, "it looks at one file"},
+		{"internal/disk", []string{"internal/holes"}, "it writes whatever image it is given to a disk, and judges disks alone"},
+		{"internal/sdimage", []string{"internal/holes", "internal/run", "secrets/durable"}, "it puts a key into an image, and knows neither fleets nor secrets"},
+		{"internal/sshkey", nil, "it asks an address one question"},
+		{"internal/readers", []string{"internal/audit", "internal/fleet", "internal/plugin", "internal/term", "secrets"}, "it brings a fleet's keys and the readers of secrets together, for both commands"},
 		{"internal/deploy", []string{"internal/fleet", "internal/run"}, "it runs nixos-rebuild, and decides nothing about stacks or secrets"},
-		{"cmd/pisec", []string{"internal/audit", "internal/cli", "internal/editor", "internal/envfile", "internal/fleet", "internal/git", "internal/plugin", "internal/random", "internal/run", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
+		{"cmd/pisec", []string{"internal/audit", "internal/cli", "internal/editor", "internal/envfile", "internal/fleet", "internal/git", "internal/plugin", "internal/random", "internal/readers", "internal/run", "internal/sshkey", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
 	} {
 		p, ok := all[rule.from]
 		if !ok {
@@ -132,6 +137,9 @@ func TestForbidden(t *testing.T) {
 		{"compose/images", registry, "reading a lock file reaches no registry"},
 		{"internal/generate", registry, "check and generate never touch the network"},
 		{"cmd/pisec", registry, "it is on every device, and pulls no image"},
+		{"cmd/pisec", module + "/internal/sdimage", "it is on every device, and makes no images"},
+		{"internal/sdimage", urfave, "a library has no command line"},
+		{"internal/disk", "os/exec", "what is written to a disk goes through no other program"},
 		{"internal/fleet", "os/exec", "reading settings runs nothing"},
 		{"internal/fleet", "net/http", "reading settings reaches no network"},
 	} {
