@@ -163,3 +163,11 @@ func (i *Image) refuseCompressed() error {
 func (i *Image) wrong(message, fix string) error {
 	return &Error{File: i.Path, Message: message, Fix: fix}
 }
+
+// Name is what the image is called when it is done: a draft has another path yet.
+func (i *Image) Name() string {
+	if i.final != "" {
+		return i.final
+	}
+	return i.Path
+}
