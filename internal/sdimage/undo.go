@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/google/renameio/v2"
-
 	"pistack/secrets/durable"
 )
 
@@ -19,6 +17,7 @@ import (
 const (
 	asideSuffix = ".sealing" // the image itself
 	undoSuffix  = ".undo"    // what its blocks held before
+	newSuffix   = ".new"     // behind undoSuffix: that file, while it is being written
 	draftSuffix = ".partial" // an image that is being made
 )
 
@@ -37,6 +36,8 @@ type undoBlock struct {
 	Old    []byte `json:"old"`
 }
 
+// writeUndo writes the file as a whole, by way of one that the next run replaces or
+// removes if this one is killed.
 func writeUndo(path string, size int64, blocks []block) error {
 	u := undoFile{Schema: 1, Size: size}
 	for _, b := range blocks {
@@ -46,11 +47,18 @@ func writeUndo(path string, size int64, blocks []block) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(path)
-	if err := renameio.WriteFile(path, data, 0o600, renameio.WithTempDir(dir)); err != nil {
+	file, err := os.OpenFile(path+newSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
 		return err
 	}
-	return durable.SyncDir(dir)
+	_, err = file.Write(data)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return errors.Join(err, removeIfThere(path+newSuffix))
+	}
+	if err := os.Rename(path+newSuffix, path); err != nil {
+		return err
+	}
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 // parseUndo refuses what does not fit an image of that size.
@@ -86,15 +94,18 @@ func Recover(path string) (bool, error) {
 	return true, restore(file, path)
 }
 
-// stale removes an undo file that means nothing any more. One whose image is being
-// sealed right now is left alone: that process holds a lock.
+// stale removes undo files that mean nothing any more. Those of an image that is
+// being sealed right now are left alone: that process holds a lock.
 func stale(path string) error {
-	if _, err := os.Lstat(path + undoSuffix); err != nil {
+	undo, half := path+undoSuffix, path+undoSuffix+newSuffix
+	_, err1 := os.Lstat(undo)
+	_, err2 := os.Lstat(half)
+	if err1 != nil && err2 != nil {
 		return nil
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return nil
+		return nil // the caller says what is wrong with it
 	}
 	defer file.Close()
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
@@ -103,7 +114,7 @@ func stale(path string) error {
 	if _, err := os.Lstat(path + asideSuffix); err == nil {
 		return nil
 	}
-	return removeIfThere(path + undoSuffix)
+	return errors.Join(removeIfThere(undo), removeIfThere(half))
 }
 
 // restore writes back what the blocks held, and gives the image its name.
