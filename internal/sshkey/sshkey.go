@@ -25,7 +25,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Hint says what to look at; the command line prints it below the error.
 func (e *Error) Hint() string {
-	return "check the address and the port (ADDR:PORT), and that sshd runs there; or copy the key and use --file"
+	return "check the address and the port (ADDR:PORT), and that sshd runs there; or copy the key: pisec host-key HOST --file PUB"
 }
 
 // errSeen ends a handshake once the host key is known.
