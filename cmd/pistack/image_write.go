@@ -122,7 +122,7 @@ func writeAndVerify(c *ucli.Context, img *sdimage.Image, d disk.Device) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(c.App.Writer, "%s %s in %.0f s\n", step.name, disk.Bytes(img.Size), time.Since(begun).Seconds())
+		fmt.Fprintf(c.App.Writer, "%s %s in %.1f s\n", step.name, disk.Bytes(img.Size), time.Since(begun).Seconds())
 	}
 	fmt.Fprintf(c.App.ErrWriter, "the card can be pulled out; it holds a private key, and so does %s: remove that\n", img.Path)
 	return nil

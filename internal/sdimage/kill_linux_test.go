@@ -69,7 +69,7 @@ func sealTold(t *testing.T, path, source string, key HostKey, step func(string))
 // image's name is the image as it was, or sealed; the next run leaves one of the
 // two, and nothing else.
 func TestKilled(t *testing.T) {
-	original := makeImage(t, 64, system(t, "pi"))
+	original := makeImage(t, 24, system(t, "pi"))
 	before, err := os.ReadFile(original)
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +170,7 @@ func noKey(t *testing.T, path string, key HostKey, may bool) {
 // TestKilledDraft: a draft that was not finished has another name, is private, and
 // is in nobody's way.
 func TestKilledDraft(t *testing.T) {
-	source := makeImage(t, 64, system(t, "pi"))
+	source := makeImage(t, 24, system(t, "pi"))
 	key := newKey(t)
 	path := filepath.Join(t.TempDir(), "out", "pi.img")
 	var steps []string
@@ -268,7 +268,7 @@ func fillDisk(t *testing.T, dir string, room int64) {
 }
 
 func TestUnpackFull(t *testing.T) {
-	source := makeImage(t, 64, system(t, "pi"))
+	source := makeImage(t, 24, system(t, "pi"))
 	dir := smallDisk(t)
 	fillDisk(t, dir, 100<<10)
 	_, err := Unpack(t.Context(), source, filepath.Join(dir, "pi.img"), func(int64, int64) {})

@@ -29,7 +29,7 @@ func patch(t *testing.T, path string, at int64, data ...byte) {
 
 // TestRefused: what is no image of ours stays as it is, and the error says why.
 func TestRefused(t *testing.T) {
-	original := makeImage(t, 64, system(t, "pi"))
+	original := makeImage(t, 24, system(t, "pi"))
 	held := open(t, original)
 	root := held.Root.Start
 	super := func(at int64) int64 { return root + 1024 + at }
@@ -37,7 +37,7 @@ func TestRefused(t *testing.T) {
 		name, want string
 		change     func(path string) error
 	}{
-		{"truncated", "is truncated: partition 2 ends at byte 67108864, the file at 67108863", func(path string) error { return os.Truncate(path, 64<<20-1) }},
+		{"truncated", "is truncated: partition 2 ends at byte 25165824, the file at 25165823", func(path string) error { return os.Truncate(path, 24<<20-1) }},
 		{"truncated in the table", "too short", func(path string) error { return os.Truncate(path, 300) }},
 		{"empty", "too short", func(path string) error { return os.Truncate(path, 0) }},
 		{"no table", "has no partition table", func(path string) error { patch(t, path, 510, 0, 0); return nil }},
@@ -78,7 +78,7 @@ func TestRefused(t *testing.T) {
 		}
 	})
 	t.Run("sealed already", func(t *testing.T) {
-		path := makeImage(t, 64, system(t, "pi"))
+		path := makeImage(t, 24, system(t, "pi"))
 		if err := seal(t, path, newKey(t)); err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +94,7 @@ func TestRefused(t *testing.T) {
 
 // TestUnpack: a compressed image, a raw one, and what is wrong with one.
 func TestUnpack(t *testing.T) {
-	raw := makeImage(t, 64, system(t, "pi"))
+	raw := makeImage(t, 24, system(t, "pi"))
 	data, err := os.ReadFile(raw)
 	if err != nil {
 		t.Fatal(err)

@@ -103,14 +103,14 @@ func TestRestUntouched(t *testing.T) {
 
 // TestCrowded: a file system that is full takes no key, and stays what it was.
 func TestCrowded(t *testing.T) {
-	path := makeImage(t, 64, system(t, "pi"))
+	path := makeImage(t, 24, system(t, "pi"))
 	img := open(t, path)
 	filler, err := inMemory("filler")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer filler.Close()
-	if _, err := filler.WriteAt(bytes.Repeat([]byte("x"), 64<<20), 0); err != nil {
+	if _, err := filler.WriteAt(bytes.Repeat([]byte("x"), 24<<20), 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := img.filesystem().write(t.Context(), []string{"write " + descriptor(1) + " big"}, filler); err != nil {
@@ -147,7 +147,7 @@ func TestDamagedInside(t *testing.T) {
 		{"a file that counts as free", "freei /boot/extlinux/extlinux.conf"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			path := makeImage(t, 64, system(t, "pi"))
+			path := makeImage(t, 24, system(t, "pi"))
 			img := open(t, path)
 			if _, err := img.filesystem().write(t.Context(), []string{c.command}); err != nil {
 				t.Fatal(err)
@@ -159,7 +159,7 @@ func TestDamagedInside(t *testing.T) {
 }
 
 func TestInterrupted(t *testing.T) {
-	path := makeImage(t, 64, system(t, "pi"))
+	path := makeImage(t, 24, system(t, "pi"))
 	unchanged(t, path, func() error {
 		img := open(t, path)
 		defer img.Close()
