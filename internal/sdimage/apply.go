@@ -28,6 +28,9 @@ import (
 // Recover. A draft needs none of that: it gets its name when it is done.
 func (s *Seal) Apply() error {
 	i := s.image
+	if err := s.stillFits(); err != nil {
+		return err
+	}
 	if err := i.file.Chmod(0o600); err != nil {
 		return err
 	}
@@ -48,6 +51,18 @@ func (s *Seal) Apply() error {
 	}
 	s.step("remove undo")
 	return removeIfThere(i.Path + undoSuffix)
+}
+
+// stillFits tells whether the image is what the key was prepared for. Somebody may
+// have taken his time to say yes.
+func (s *Seal) stillFits() error {
+	for _, b := range s.blocks {
+		now := make([]byte, len(b.old))
+		if _, err := s.image.file.ReadAt(now, b.offset); err != nil || !bytes.Equal(now, b.old) {
+			return &Error{File: s.image.Path, Message: "has changed meanwhile", Err: err, Fix: "nothing was written; run this again"}
+		}
+	}
+	return nil
 }
 
 // saveUndo makes the image durable as it is, and then what undoes the change.

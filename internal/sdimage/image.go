@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -72,6 +73,7 @@ func (e *Error) Hint() string { return e.Fix }
 // Open reads the layout of an image, after it has put back what a killed run left
 // unfinished. Only one process at a time has an image open to seal it.
 func Open(path string, seal bool) (*Image, error) {
+	path = resolve(path)
 	if _, err := Recover(path); err != nil {
 		return nil, err
 	}
@@ -84,11 +86,44 @@ func Open(path string, seal bool) (*Image, error) {
 		return nil, missing(path, err)
 	}
 	img := &Image{Path: path, file: file}
-	if err := img.read(lock); err != nil {
+	err = img.read(lock)
+	if err == nil && seal {
+		err = img.refuseLinked()
+	}
+	if err != nil {
 		file.Close()
 		return nil, err
 	}
 	return img, nil
+}
+
+// resolve follows symlinks, also to what is not there just now: the image is renamed
+// while it is sealed, and not the link.
+func resolve(path string) string {
+	for range 40 {
+		target, err := os.Readlink(path)
+		if err != nil {
+			return path
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	return path
+}
+
+// refuseLinked refuses a file with two names: by the other one it could be seen half
+// sealed, and the key by somebody else.
+func (i *Image) refuseLinked() error {
+	info, err := i.file.Stat()
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && uint64(st.Nlink) > 1 {
+		return i.wrong("has another name, by a hard link", "seal a copy: --out FILE")
+	}
+	return nil
 }
 
 // missing explains an image that cannot be opened.
@@ -97,7 +132,11 @@ func missing(path string, err error) error {
 	if errors.As(err, &cause) {
 		err = cause.Err
 	}
-	return &Error{File: path, Message: "cannot be opened", Err: err, Fix: "name an image, such as pistack image build writes"}
+	fix := "name an image, such as pistack image build writes"
+	if !errors.Is(err, fs.ErrNotExist) {
+		fix = "seal a copy: --out FILE"
+	}
+	return &Error{File: path, Message: "cannot be opened", Err: err, Fix: fix}
 }
 
 // Close releases the image.

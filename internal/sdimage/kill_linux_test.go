@@ -24,26 +24,26 @@ const (
 	killDraft = "PISTACK_TEST_KILL_DRAFT" // what the draft is made from
 )
 
-// TestSealAndDie is not a test: it is what TestKilled starts.
-func TestSealAndDie(t *testing.T) {
+// TestMain runs the tests or, in a process that die started, seals an image.
+func TestMain(m *testing.M) {
 	path := os.Getenv(killImage)
 	if path == "" {
-		t.Skip("is started by TestKilled")
+		os.Exit(m.Run())
 	}
 	key, err := ParseHostKey([]byte(os.Getenv(killKey)))
-	if err != nil {
-		t.Fatal(err)
+	if err == nil {
+		err = sealTold(path, os.Getenv(killDraft), key, func(step string) {
+			if step == os.Getenv(killStep) {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			}
+		})
 	}
-	sealTold(t, path, os.Getenv(killDraft), key, func(step string) {
-		if step == os.Getenv(killStep) {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		}
-	})
+	fmt.Fprintln(os.Stderr, "was not killed:", err)
+	os.Exit(1)
 }
 
 // sealTold seals an image, or with a source a draft of it, and tells the steps.
-func sealTold(t *testing.T, path, source string, key HostKey, step func(string)) {
-	t.Helper()
+func sealTold(path, source string, key HostKey, step func(string)) error {
 	var img *Image
 	var err error
 	if source == "" {
@@ -52,17 +52,15 @@ func sealTold(t *testing.T, path, source string, key HostKey, step func(string))
 		img, err = Unpack(context.Background(), source, path, func(int64, int64) {})
 	}
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	defer img.Close()
 	s, err := img.Prepare(context.Background(), key, Marker{Host: "pi"})
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	s.step = step
-	if err := s.Apply(); err != nil {
-		t.Fatal(err)
-	}
+	return s.Apply()
 }
 
 // TestKilled kills the process before every effect of sealing. Whatever has the
@@ -88,7 +86,9 @@ func TestKilled(t *testing.T) {
 	}
 	var steps []string
 	reset()
-	sealTold(t, path, "", key, func(step string) { steps = append(steps, step) })
+	if err := sealTold(path, "", key, func(step string) { steps = append(steps, step) }); err != nil {
+		t.Fatal(err)
+	}
 	if len(steps) < 12 {
 		t.Fatalf("only the steps %q", steps)
 	}
@@ -125,7 +125,7 @@ func TestKilled(t *testing.T) {
 // die starts a process that is killed before a step.
 func die(t *testing.T, path, source, step string, key HostKey) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestSealAndDie$")
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), killImage+"="+path, killDraft+"="+source, killStep+"="+step, killKey+"="+string(key.private))
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -174,7 +174,9 @@ func TestKilledDraft(t *testing.T) {
 	key := newKey(t)
 	path := filepath.Join(t.TempDir(), "out", "pi.img")
 	var steps []string
-	sealTold(t, path, source, key, func(step string) { steps = append(steps, step) })
+	if err := sealTold(path, source, key, func(step string) { steps = append(steps, step) }); err != nil {
+		t.Fatal(err)
+	}
 	for _, step := range steps {
 		t.Run(step, func(t *testing.T) {
 			if err := os.RemoveAll(filepath.Dir(path)); err != nil {
@@ -187,7 +189,9 @@ func TestKilledDraft(t *testing.T) {
 			if info, err := os.Stat(path + draftSuffix); err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("mode %v, %v", info.Mode(), err)
 			}
-			sealTold(t, path, source, key, func(string) {})
+			if err := sealTold(path, source, key, func(string) {}); err != nil {
+				t.Fatal(err)
+			}
 			assertSealed(t, path, key)
 			if rest := left(t, path); rest != nil {
 				t.Errorf("left: %q", rest)

@@ -77,6 +77,38 @@ func TestRefused(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+	t.Run("two names", func(t *testing.T) {
+		path := makeImage(t, 24, system(t, "pi"))
+		if err := os.Link(path, filepath.Join(t.TempDir(), "other")); err != nil {
+			t.Skip(err)
+		}
+		unchanged(t, path, func() error { return seal(t, path, newKey(t)) }, "has another name")
+	})
+	t.Run("changed meanwhile", func(t *testing.T) {
+		path := makeImage(t, 24, system(t, "pi"))
+		img := open(t, path)
+		s, err := img.Prepare(t.Context(), newKey(t), Marker{Host: "pi"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		patch(t, path, s.blocks[0].offset+5, s.blocks[0].old[5]+1)
+		unchanged(t, path, s.Apply, "has changed meanwhile")
+	})
+	t.Run("by a symlink", func(t *testing.T) {
+		path := makeImage(t, 24, system(t, "pi"))
+		link := filepath.Join(t.TempDir(), "link")
+		if err := os.Symlink(path, link); err != nil {
+			t.Fatal(err)
+		}
+		key := newKey(t)
+		if err := seal(t, link, key); err != nil {
+			t.Fatal(err)
+		}
+		assertSealed(t, path, key)
+		if target, err := os.Readlink(link); err != nil || target != path {
+			t.Errorf("the link is to %q (%v)", target, err)
+		}
+	})
 	t.Run("sealed already", func(t *testing.T) {
 		path := makeImage(t, 24, system(t, "pi"))
 		if err := seal(t, path, newKey(t)); err != nil {
