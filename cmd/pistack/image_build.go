@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -138,13 +139,16 @@ func (b *imageBuild) chooseKey(fresh bool) error {
 		return b.makeKey() // none is pinned
 	}
 	img, err := sdimage.Open(b.out, false)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return b.makeKey() // there is no last image
+	}
+	if err != nil {
+		return err
 	}
 	defer img.Close()
 	found, err := img.HostKey(b.c.Context)
 	if err != nil {
-		return b.makeKey()
+		return err
 	}
 	if found.Public == nil || found.Fingerprint() != fingerprintOf(pinned) {
 		found.Forget()

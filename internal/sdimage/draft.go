@@ -28,7 +28,7 @@ const maxImage = 256 << 30
 func Unpack(ctx context.Context, source, out string, progress func(done, total int64)) (*Image, error) {
 	from, err := os.Open(source)
 	if err != nil {
-		return nil, missing(source, err)
+		return nil, missing(source, err, false)
 	}
 	defer from.Close()
 	info, err := from.Stat()

@@ -83,7 +83,7 @@ func Open(path string, seal bool) (*Image, error) {
 	}
 	file, err := os.OpenFile(path, flag, 0)
 	if err != nil {
-		return nil, missing(path, err)
+		return nil, missing(path, err, seal)
 	}
 	img := &Image{Path: path, file: file}
 	err = img.read(lock)
@@ -127,14 +127,18 @@ func (i *Image) refuseLinked() error {
 }
 
 // missing explains an image that cannot be opened.
-func missing(path string, err error) error {
+func missing(path string, err error, seal bool) error {
 	var cause *fs.PathError
 	if errors.As(err, &cause) {
 		err = cause.Err
 	}
 	fix := "name an image, such as pistack image build writes"
-	if !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case seal:
 		fix = "seal a copy: --out FILE"
+	default:
+		fix = "see whose it is: a sealed image can be read by its owner alone"
 	}
 	return &Error{File: path, Message: "cannot be opened", Err: err, Fix: fix}
 }
@@ -150,8 +154,12 @@ func (i *Image) read(lock int) error {
 	if !info.Mode().IsRegular() {
 		return i.wrong("is not a regular file", "name the image's file; pistack image write HOST DEVICE writes it to a card")
 	}
-	if err := syscall.Flock(int(i.file.Fd()), lock|syscall.LOCK_NB); err != nil {
+	err = syscall.Flock(int(i.file.Fd()), lock|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return i.wrong("another process has it open to seal or to write it", "wait for it to end")
+	}
+	if err != nil {
+		return &Error{File: i.Path, Message: "cannot be locked", Err: err, Fix: "use a disk of this machine"}
 	}
 	i.Size = info.Size()
 	if err := i.refuseCompressed(); err != nil {
