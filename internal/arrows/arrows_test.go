@@ -101,7 +101,12 @@ func TestOurs(t *testing.T) {
 		{"internal/view", []string{"compose/changes", "internal/compare", "internal/deploy", "internal/target"}, "it shows what others computed"},
 		{"internal/nix", []string{"internal/run"}, "it runs the user's Nix, and knows nothing of fleets"},
 		{"internal/deploy", []string{"internal/fleet", "internal/nix", "internal/remote", "internal/target"}, "it decides the order of things; what they are is below it"},
-		{"cmd/pisec", []string{"internal/audit", "internal/cli", "internal/editor", "internal/envfile", "internal/fleet", "internal/git", "internal/plugin", "internal/random", "internal/run", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
+		{"internal/holes", nil, "it looks at one file"},
+		{"internal/disk", []string{"internal/holes"}, "it writes whatever image it is given to a disk, and judges disks alone"},
+		{"internal/sdimage", []string{"internal/holes", "internal/run", "secrets/durable"}, "it puts a key into an image, and knows neither fleets nor secrets"},
+		{"internal/sshkey", nil, "it asks an address one question"},
+		{"internal/readers", []string{"internal/audit", "internal/fleet", "internal/plugin", "internal/term", "secrets"}, "it brings a fleet's keys and the readers of secrets together, for both commands"},
+		{"cmd/pisec", []string{"internal/audit", "internal/cli", "internal/editor", "internal/envfile", "internal/fleet", "internal/git", "internal/plugin", "internal/random", "internal/readers", "internal/run", "internal/sshkey", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
 	} {
 		p, ok := all[rule.from]
 		if !ok {
@@ -143,6 +148,9 @@ func TestForbidden(t *testing.T) {
 		{"internal/contexts", registry, "hashing what goes in reaches no registry"},
 		{"cmd/pistack", module + "/internal/dockerlab", "it is for tests"},
 		{"cmd/pisec", module + "/internal/dockerlab", "it is for tests"},
+		{"cmd/pisec", module + "/internal/sdimage", "it is on every device, and makes no images"},
+		{"internal/sdimage", urfave, "a library has no command line"},
+		{"internal/disk", "os/exec", "what is written to a disk goes through no other program"},
 		{"internal/fleet", "os/exec", "reading settings runs nothing"},
 		{"internal/fleet", "net/http", "reading settings reaches no network"},
 	} {
