@@ -2,7 +2,6 @@ package target
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -75,13 +74,4 @@ func (m Machine) BreakLock(ctx context.Context) (Owner, error) {
 // isLost tells that the connection broke, or never was.
 func isLost(err error) bool {
 	return remote.Is(err, remote.Lost) || remote.Is(err, remote.Unreachable) || remote.Is(err, remote.TimedOut)
-}
-
-// exitCode is a script's own exit status; 0 when the error is none.
-func exitCode(err error) int {
-	var exit *remote.ExitError
-	if errors.As(err, &exit) {
-		return exit.Code
-	}
-	return 0
 }

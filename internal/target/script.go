@@ -84,7 +84,9 @@ func (m Machine) explain(s step, out []byte, err error) error {
 	return err
 }
 
-func (m Machine) because(why error, s step) error { return fmt.Errorf("%s: %s: %w", m.host, s.says, why) }
+func (m Machine) because(why error, s step) error {
+	return fmt.Errorf("%s: %s: %w", m.host, s.says, why)
+}
 
 // nonsense is an answer that is none.
 func (m Machine) nonsense(s step, err error) error {

@@ -10,7 +10,7 @@
 keep() { [ -z "$2" ] || ln -sfn "$2" "$roots/$1"; }
 
 record() {
-  running=$(path_of "$root/run/current-system")
+  running=$(path_of /run/current-system)
   profile=$(path_of "$profiles/system")
   number=$(readlink "$profiles/system" 2>/dev/null) || number=''
   number=${number##*/system-}

@@ -1,19 +1,16 @@
 #!/bin/sh
 # What every script begins with: where things are, how answers are written, and whose the lock is. Programs that are
 # needed: those of coreutils, and systemctl, systemd-run, nix-store, nix-env and docker where a script says so.
-#
-# PISTACK_ROOT  for tests: a folder in the place of /
 # shellcheck disable=SC2034 # each script uses some of these
 set -eu
 umask 077
 export LC_ALL=C
 
-root=${PISTACK_ROOT:-}
-base=$root/run/pistack-deploy
+base=/run/pistack-deploy
 lock=$base/lock
 undo=$base/undo
-profiles=$root/nix/var/nix/profiles
-roots=$root/nix/var/nix/gcroots/pistack-deploy
+profiles=/nix/var/nix/profiles
+roots=/nix/var/nix/gcroots/pistack-deploy
 tab=$(printf '\t')
 
 # Exit statuses that the caller knows.

@@ -5,10 +5,10 @@
 . ./common.sh
 
 # same_boot NAME: the running system's kernel, initrd or modules are those that were booted.
-same_boot() { [ "$(path_of "$root/run/current-system/$1")" = "$(path_of "$root/run/booted-system/$1")" ]; }
+same_boot() { [ "$(path_of "/run/current-system/$1")" = "$(path_of "/run/booted-system/$1")" ]; }
 
 needs_reboot() {
-  [ -e "$root/run/booted-system" ] || return 1
+  [ -e /run/booted-system ] || return 1
   ! { same_boot kernel && same_boot initrd && same_boot kernel-modules; }
 }
 
@@ -42,7 +42,7 @@ undo_state() {
 yes_if() { if "$@"; then echo yes; else echo no; fi; }
 
 has_memory_cgroup() {
-  read -r controllers <"$root/sys/fs/cgroup/cgroup.controllers" || return 1
+  read -r controllers </sys/fs/cgroup/cgroup.controllers || return 1
   case " $controllers " in *' memory '*) return 0 ;; esac
   return 1
 }
@@ -57,14 +57,14 @@ say boot_id "$(cat /proc/sys/kernel/random/boot_id)"
 say now "$(date +%s)"
 read -r uptime _ </proc/uptime
 say uptime "${uptime%.*}"
-say running "$(path_of "$root/run/current-system")"
-say booted "$(path_of "$root/run/booted-system")"
-say booted_kernel "$(path_of "$root/run/booted-system/kernel")"
+say running "$(path_of /run/current-system)"
+say booted "$(path_of /run/booted-system)"
+say booted_kernel "$(path_of /run/booted-system/kernel)"
 say reboot "$(yes_if needs_reboot)"
 say profile "$(path_of "$profiles/system")"
 say generation "$(generation)"
-say store_free "$(free_in "$root/nix/store" /nix /)"
-say docker_free "$(free_in "$root/var/lib/docker" "$root/var/lib" /)"
+say store_free "$(free_in /nix/store /nix /)"
+say docker_free "$(free_in /var/lib/docker /var/lib /)"
 say memory "$(yes_if has_memory_cgroup 2>/dev/null)"
 say docker "$(timeout 10 docker version --format '{{.Server.Version}}' 2>/dev/null || true)"
 say synchronised "$(yes_if synchronised)"
@@ -74,7 +74,7 @@ failed_units
 if [ -e "$lock/owner" ]; then
   while IFS= read -r line; do printf 'lock.%s\n' "$line"; done <"$lock/owner"
 fi
-if [ -e "$root/var/lib/pistack/receipt.json" ]; then
-  say receipt "$(head -c 1000000 "$root/var/lib/pistack/receipt.json" | base64 -w 0)"
+if [ -e /var/lib/pistack/receipt.json ]; then
+  say receipt "$(head -c 1000000 /var/lib/pistack/receipt.json | base64 -w 0)"
 fi
 end_answer

@@ -5,8 +5,8 @@
 # shellcheck source=common.sh
 . ./common.sh
 
-if [ -e "$root/run/pistack/current/docker" ]; then
-  export DOCKER_CONFIG="$root/run/pistack/current/docker"
+if [ -e /run/pistack/current/docker ]; then
+  export DOCKER_CONFIG=/run/pistack/current/docker
 fi
 bad=''
 while IFS= read -r image; do

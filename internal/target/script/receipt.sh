@@ -5,7 +5,7 @@
 . ./common.sh
 
 require_lock "$1"
-folder=$root/var/lib/pistack
+folder=/var/lib/pistack
 history=$folder/.receipts
 (umask 022 && mkdir -p "$folder")
 mkdir -p "$history"

@@ -8,8 +8,7 @@ export LC_ALL=C HOME=/root NIXOS_INSTALL_BOOTLOADER=0
 
 folder=$1
 base=${folder%/undo}
-root=${base%/run/pistack-deploy}
-system=$root/nix/var/nix/profiles/system
+system=/nix/var/nix/profiles/system
 tab=$(printf '\t')
 status=1
 
@@ -71,7 +70,7 @@ go_back() {
   fi
   echo "going back to $1"
   configure "$1" test
-  [ "$(path_of "$root/run/current-system")" = "$1" ] || status=1
+  [ "$(path_of /run/current-system)" = "$1" ] || status=1
   [ -z "$2" ] || [ "$(path_of "$system")" = "$2" ] || status=1
 }
 
@@ -83,7 +82,7 @@ release() {
 
 result() {
   say status "$status"
-  say running "$(path_of "$root/run/current-system")"
+  say running "$(path_of /run/current-system)"
   say profile "$(path_of "$system")"
   systemctl list-units --state=failed --plain --no-legend --full | while read -r unit _; do say failed "$unit"; done
 }
@@ -94,7 +93,7 @@ exec >>"$folder/log" 2>&1
 stop_switch
 go_back "$(value_of "$folder/before" running)" "$(value_of "$folder/before" profile)" "$(value_of "$folder/before" generation)"
 release "$(value_of "$folder/before" id)"
-rm -rf "$root/nix/var/nix/gcroots/pistack-deploy"
+rm -rf /nix/var/nix/gcroots/pistack-deploy
 result >"$folder/result.new"
 mv "$folder/result.new" "$folder/result"
 case $status in 0 | 4) exit 0 ;; esac
