@@ -15,6 +15,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"pistack/compose/images"
 	"pistack/internal/cli"
 	"pistack/internal/deploy"
 	"pistack/internal/fleet"
@@ -57,13 +58,36 @@ func openDeployment(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*deplo
 	d := &deployment{root: f.Root, hosts: hosts, machines: m, archive: archive, progress: newProgress(c, hosts)}
 	d.Run = &deploy.Run{
 		ID: id, Owner: owner(state), Options: options, Revision: state.Commit, Dirty: state.Dirty,
-		Nix:     nix.Tool{Root: f.Root, SSHOptions: m.connections.SSHOptions, BuildHost: c.String("build-host"), Substitute: len(f.Caches) > 0},
-		Machine: func(host string) deploy.Machine { return m.machine(host) },
-		Sudo:    func(host string) bool { return m.sudo(c.Context, host) },
-		Sink:    func(e deploy.Event) { d.progress.Event(e) },
-		Archive: archive,
+		Nix:       nix.Tool{Root: f.Root, SSHOptions: m.connections.SSHOptions, BuildHost: c.String("build-host"), Substitute: len(f.Caches) > 0},
+		Machine:   func(host string) deploy.Machine { return m.machine(host) },
+		Sudo:      func(host string) bool { return m.sudo(c.Context, host) },
+		ImageSize: imageSizes(f),
+		Sink:      func(e deploy.Event) { d.progress.Event(e) },
+		Archive:   archive,
 	}
 	return d, nil
+}
+
+// sizeTimeout is how long a plan waits for a registry. A size is good to know,
+// and no more.
+const sizeTimeout = 5 * time.Second
+
+// imageSizes asks registries how large images are; nil where none can be asked.
+// What one does not say within a short time is not known.
+func imageSizes(f *fleet.Fleet) func(context.Context, fleet.Host, string) int64 {
+	resolver, err := newResolver(f, sizeTimeout, sizeTimeout)
+	if err != nil {
+		return nil
+	}
+	return func(ctx context.Context, h fleet.Host, reference string) int64 {
+		ctx, cancel := context.WithTimeout(ctx, sizeTimeout)
+		defer cancel()
+		size, err := resolver.Size(ctx, reference, images.PlatformOf(h.System))
+		if err != nil {
+			return 0
+		}
+		return size
+	}
 }
 
 // goOn shows progress again, after something else was shown.

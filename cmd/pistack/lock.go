@@ -132,11 +132,7 @@ func stacksToLock(c *ucli.Context, f *fleet.Fleet) ([]image.Stack, error) {
 }
 
 func lookUp(c *ucli.Context, f *fleet.Fleet, plan image.Plan) ([]image.Result, error) {
-	resolver, err := image.NewResolver(image.Settings{
-		Mirrors: f.Registry.Mirrors, Insecure: f.Registry.Insecure,
-		Proxy: http.ProxyFromEnvironment, Keychain: authn.DefaultKeychain,
-		Timeout: c.Duration("timeout"), Patience: image.DefaultPatience, Sleep: image.Sleep,
-	})
+	resolver, err := newResolver(f, c.Duration("timeout"), image.DefaultPatience)
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +142,15 @@ func lookUp(c *ucli.Context, f *fleet.Fleet, plan image.Plan) ([]image.Result, e
 	progress.Show("looking up %s", cli.Count(total, "image"))
 	return resolver.All(c.Context, plan.Requests, func(done int, last string) {
 		progress.Show("looked up %d of %s: %s", done, cli.Count(total, "image"), last)
+	})
+}
+
+// newResolver asks registries as the fleet and the user say.
+func newResolver(f *fleet.Fleet, timeout, patience time.Duration) (*image.Resolver, error) {
+	return image.NewResolver(image.Settings{
+		Mirrors: f.Registry.Mirrors, Insecure: f.Registry.Insecure,
+		Proxy: http.ProxyFromEnvironment, Keychain: authn.DefaultKeychain,
+		Timeout: timeout, Patience: patience, Sleep: image.Sleep,
 	})
 }
 

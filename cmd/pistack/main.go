@@ -30,6 +30,6 @@ out, nixos-rebuild deploys them. Begin with pistack init; then work in this orde
 pisec add, pistack check, pistack lock, pistack generate, git commit, pistack deploy.
 
 ` + cli.ExitHelp,
-		Commands: []*ucli.Command{initCommand(), hostCommand(), stackCommand(), checkCommand(), lockCommand(), generateCommand(), diffCommand(), deployCommand()},
+		Commands: []*ucli.Command{initCommand(), hostCommand(), stackCommand(), checkCommand(), lockCommand(), generateCommand(), diffCommand(), planCommand(), deployCommand()},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"pistack/internal/remote"
 	"pistack/internal/target"
 )
 
@@ -66,7 +67,11 @@ func (c *change) tolerate(failure error, h target.Health) {
 	}
 }
 
+// cutOff is the error for a machine that could not be looked at for too long.
 func (c *change) cutOff(err error) error {
+	if !remote.Is(err, remote.Unreachable) && !remote.Is(err, remote.Lost) && !remote.Is(err, remote.TimedOut) {
+		return &Error{Message: fmt.Sprintf("%s: how its units and containers are could not be found out: %v", c.name(), err), Err: err}
+	}
 	return &Error{
 		Message: fmt.Sprintf("%s: the new system cannot be reached by ssh: %v", c.name(), err),
 		Fix:     "look at what the change does to network, firewall and ssh",

@@ -192,6 +192,9 @@ func (r *Run) compareImages(ctx context.Context, h *HostPlan) error {
 }
 
 func (r *Run) compareUnits(ctx context.Context, h *HostPlan) error {
+	if h.State.Running == "" {
+		return nil // not a NixOS yet: there is nothing to compare with
+	}
 	after, err := r.Nix.Units(h.System)
 	if err != nil {
 		return err

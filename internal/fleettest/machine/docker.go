@@ -1,0 +1,127 @@
+//go:build linux
+
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"text/template"
+
+	"pistack/internal/fleettest/model"
+)
+
+// docker knows the commands that pistack gives it; --format is a real template.
+func docker(args []string) int {
+	var s model.State
+	state(func(now *model.State) error { s = *now; return nil })
+	if s.NoDocker {
+		return say(1, "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?")
+	}
+	words, format := dockerWords(args)
+	switch {
+	case len(words) >= 1 && words[0] == "version":
+		fmt.Println("26.1.5")
+	case len(words) >= 1 && words[0] == "ps":
+		for _, c := range s.Containers {
+			fmt.Println(c.ID)
+		}
+	case len(words) >= 3 && words[0] == "image" && words[1] == "inspect":
+		return inspectImages(s, words[2:])
+	case len(words) >= 1 && words[0] == "inspect":
+		return inspect(s, format, words[1:])
+	case len(words) == 2 && words[0] == "pull":
+		return pull(words[1])
+	case len(words) == 2 && words[0] == "logs":
+		return logs(s, words[1])
+	default:
+		return say(1, "docker: '%s' is not a docker command.", strings.Join(args, " "))
+	}
+	return 0
+}
+
+// dockerWords are the arguments that are no options.
+func dockerWords(args []string) (words []string, format string) {
+	for i := 0; i < len(args); i++ {
+		switch args[i] {
+		case "--format":
+			i++
+			format = args[i]
+		case "--filter", "--tail", "--type":
+			i++
+		case "--all", "--quiet", "--no-trunc":
+		default:
+			words = append(words, args[i])
+		}
+	}
+	return words, format
+}
+
+func inspectImages(s model.State, images []string) int {
+	code := 0
+	for _, image := range images {
+		if !slices.Contains(s.Images, image) {
+			code = say(1, "Error: No such image: %s", image)
+		}
+	}
+	return code
+}
+
+func inspect(s model.State, format string, ids []string) int {
+	t, err := template.New("").Parse(format)
+	check(err)
+	code := 0
+	for _, id := range ids {
+		i := slices.IndexFunc(s.Containers, func(c model.Container) bool { return c.ID == id })
+		if i < 0 {
+			code = say(1, "Error: No such container: %s", id)
+			continue
+		}
+		check(t.Execute(os.Stdout, look(s.Containers[i])))
+		fmt.Println()
+	}
+	return code
+}
+
+// look is what a template of "docker inspect" can name.
+func look(c model.Container) map[string]any {
+	inner := map[string]any{"Status": cmp.Or(c.State, "running"), "ExitCode": c.ExitCode}
+	if c.Health != "" {
+		inner["Health"] = map[string]any{"Status": c.Health}
+	}
+	labels := map[string]string{"com.docker.compose.project": c.Project, "com.docker.compose.service": c.Service}
+	return map[string]any{
+		"Id": c.ID, "Name": "/" + c.Name, "RestartCount": c.Restarts,
+		"Config": map[string]any{"Image": c.Image, "Labels": labels}, "State": inner,
+	}
+}
+
+func pull(image string) int {
+	absent := false
+	state(func(s *model.State) error {
+		if absent = slices.Contains(s.Absent, image); !absent && !slices.Contains(s.Images, image) {
+			s.Images = append(s.Images, image)
+		}
+		return nil
+	})
+	if absent {
+		return say(1, "Error response from daemon: manifest for %s not found", image)
+	}
+	fmt.Printf("Pulling from %s\nStatus: Downloaded newer image for %s\n", image, image)
+	if config := os.Getenv("DOCKER_CONFIG"); config != "" {
+		fmt.Println("credentials of", config)
+	}
+	return 0
+}
+
+func logs(s model.State, id string) int {
+	for _, c := range s.Containers {
+		if c.ID == id {
+			fmt.Println(strings.Join(c.Log, "\n"))
+			return 0
+		}
+	}
+	return say(1, "Error response from daemon: No such container: %s", id)
+}

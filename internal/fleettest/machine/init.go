@@ -1,0 +1,261 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"pistack/internal/fleettest/model"
+)
+
+// boot is the first process of a machine's namespaces: it puts the machine's own
+// /nix, /run and /var in place, and is sshd's parent until it is killed.
+//
+//	fleettest-init FOLDER SSHD-ARGUMENT…
+func boot(folder string, args []string) error {
+	if err := enter(folder); err != nil {
+		return fmt.Errorf("namespace: %w", err)
+	}
+	os.Remove(filepath.Join(model.Inside, model.RebootFile))
+	for {
+		if err := begin(); err != nil {
+			return fmt.Errorf("boot: %w", err)
+		}
+		if err := serve(args); err != nil {
+			return err
+		}
+	}
+}
+
+// enter makes the root: what programs need of the real one, and the machine's own.
+func enter(folder string) error {
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		return err
+	}
+	root := filepath.Join(folder, "root")
+	if err := errors.Join(os.MkdirAll(root, 0o755), syscall.Mount("none", root, "tmpfs", 0, "mode=755")); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir("/")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := share(root, e); err != nil {
+			return err
+		}
+	}
+	for _, own := range []string{"nix", "run", "var", "root", "sys"} {
+		if err := bind(filepath.Join(folder, "own", own), filepath.Join(root, own)); err != nil {
+			return err
+		}
+	}
+	if err := bind(folder, filepath.Join(root, model.Inside)); err != nil {
+		return err
+	}
+	for _, file := range []string{"passwd", "group", "shadow"} {
+		if err := syscall.Mount(filepath.Join(folder, "etc", file), filepath.Join(root, "etc", file), "", syscall.MS_BIND, ""); err != nil {
+			return fmt.Errorf("/etc/%s: %w", file, err)
+		}
+	}
+	if err := errors.Join(os.Mkdir(filepath.Join(root, "proc"), 0o755), syscall.Mount("proc", filepath.Join(root, "proc"), "proc", 0, "")); err != nil {
+		return err
+	}
+	return errors.Join(syscall.Chroot(root), os.Chdir("/"), syscall.Sethostname([]byte(readWord("hostname"))))
+}
+
+// share gives the machine a folder of the real root.
+func share(root string, e os.DirEntry) error {
+	switch e.Name() {
+	case "nix", "run", "var", "root", "sys", "proc", "fleettest":
+		return nil
+	}
+	path := "/" + e.Name()
+	if e.Type()&os.ModeSymlink != 0 {
+		target, err := os.Readlink(path)
+		if err != nil {
+			return err
+		}
+		return os.Symlink(target, root+path)
+	}
+	if !e.IsDir() {
+		return nil
+	}
+	if err := os.Mkdir(root+path, 0o755); err != nil {
+		return err
+	}
+	return syscall.Mount(path, root+path, "", syscall.MS_BIND|syscall.MS_REC, "")
+}
+
+func bind(from, to string) error {
+	if err := errors.Join(os.MkdirAll(from, 0o755), os.MkdirAll(to, 0o755)); err != nil {
+		return err
+	}
+	return syscall.Mount(from, to, "", syscall.MS_BIND|syscall.MS_REC, "")
+}
+
+// begin is a boot: /run is empty, and the system that the profile names is active.
+func begin() error {
+	entries, err := os.ReadDir("/run")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := os.RemoveAll(filepath.Join("/run", e.Name())); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(os.MkdirAll("/run/sshd", 0o755), os.MkdirAll("/run/systemd/system", 0o755), os.MkdirAll("/run/nixos", 0o755)); err != nil {
+		return err
+	}
+	number := 0
+	if err := model.Update(model.Inside, func(s *model.State) error {
+		s.Boots++
+		number = s.Boots
+		clear(s.Units)
+		clear(s.Timers)
+		clear(s.Services)
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := giveBootID(number); err != nil {
+		return err
+	}
+	system, err := filepath.EvalSymlinks("/nix/var/nix/profiles/system")
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.Symlink(system, "/run/booted-system"), activate(system))
+}
+
+// giveBootID puts a number of the machine's own in the place of the kernel's.
+func giveBootID(number int) error {
+	file := filepath.Join(model.Inside, "boot_id")
+	name, _ := os.Hostname()
+	id := fmt.Sprintf("%08x-0000-4000-8000-%012x\n", number, len(name))
+	if err := os.WriteFile(file, []byte(id), 0o600); err != nil {
+		return err
+	}
+	const kernels = "/proc/sys/kernel/random/boot_id"
+	_ = syscall.Unmount(kernels, syscall.MNT_DETACH) // none at the first boot
+	return syscall.Mount(file, kernels, "", syscall.MS_BIND, "")
+}
+
+const tick = 20 * time.Millisecond
+
+// serve keeps sshd as the link file says, until a reboot.
+func serve(args []string) error {
+	var sshd *exec.Cmd
+	for {
+		up := readWord(model.LinkFile) != "down"
+		switch {
+		case up && sshd == nil:
+			sshd = exec.Command("/usr/sbin/sshd", args...)
+			sshd.Stderr = os.Stderr
+			if err := sshd.Start(); err != nil {
+				return err
+			}
+		case !up && sshd != nil:
+			cutConnections()
+			sshd.Process.Kill()
+			sshd = nil
+		}
+		if _, err := os.Stat(filepath.Join(model.Inside, model.RebootFile)); err == nil {
+			return reboot()
+		}
+		reap()
+		time.Sleep(tick)
+	}
+}
+
+// reboot ends every process but this one.
+func reboot() error {
+	_ = syscall.Kill(-1, syscall.SIGKILL)
+	for len(processes()) > 1 {
+		reap()
+		time.Sleep(tick)
+	}
+	down, _ := time.ParseDuration(readWord(model.RebootFile))
+	time.Sleep(down)
+	return os.Remove(filepath.Join(model.Inside, model.RebootFile))
+}
+
+func reap() {
+	for {
+		pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+		if pid <= 0 || err != nil {
+			return
+		}
+	}
+}
+
+func readWord(file string) string {
+	data, _ := os.ReadFile(filepath.Join(model.Inside, file))
+	return strings.TrimSpace(string(data))
+}
+
+// process is one of this machine's.
+type process struct {
+	pid, parent int
+	name        string
+}
+
+func processes() []process {
+	entries, _ := os.ReadDir("/proc")
+	var all []process
+	for _, e := range entries {
+		if p, ok := processOf(e.Name()); ok {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+func processOf(pid string) (process, bool) {
+	number, err := strconv.Atoi(pid)
+	if err != nil {
+		return process{}, false
+	}
+	data, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return process{}, false
+	}
+	begin, end := strings.IndexByte(string(data), '('), strings.LastIndexByte(string(data), ')')
+	rest := strings.Fields(string(data[end+1:]))
+	parent, err := strconv.Atoi(rest[1])
+	return process{number, parent, string(data[begin+1 : end])}, err == nil && rest[0] != "Z"
+}
+
+// cutConnections kills every sshd but the one that listens, init's own child.
+func cutConnections() {
+	for _, p := range processes() {
+		if strings.HasPrefix(p.name, "sshd") && p.parent != 1 {
+			_ = syscall.Kill(p.pid, syscall.SIGKILL)
+		}
+	}
+}
+
+// killSession kills the shells and the sshd above this process, up to the sshd
+// that listens.
+func killSession() {
+	parents := map[int]process{}
+	for _, p := range processes() {
+		parents[p.pid] = p
+	}
+	for p := parents[os.Getppid()]; p.pid > 1 && p.parent != 1; p = parents[p.parent] {
+		_ = syscall.Kill(p.pid, syscall.SIGKILL)
+	}
+	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+}
