@@ -8,12 +8,22 @@ import (
 	"pistack/internal/remote"
 )
 
-// BootID asks which boot this is, over a connection of its own. limit is how
-// long the machine may take to answer.
-func (m Machine) BootID(ctx context.Context, limit time.Duration) (string, error) {
-	var id string
-	err := m.ask(ctx, step{script: "boot.sh", says: "asking which boot this is", fresh: true, limit: limit}, func(a *answer) { id = a.text("boot_id") })
-	return id, err
+// Boot is one life of a machine.
+type Boot struct {
+	ID       string // another after every boot
+	Starting bool   // its units are still being started
+}
+
+// Boot asks which boot this is, over a connection of its own. limit is how long
+// the machine may take to answer.
+func (m Machine) Boot(ctx context.Context, limit time.Duration) (Boot, error) {
+	var b Boot
+	s := step{script: "boot.sh", says: "asking which boot this is", fresh: true, limit: limit}
+	err := m.ask(ctx, s, func(a *answer) { b = Boot{a.text("boot_id"), a.yes("starting")} })
+	if err != nil {
+		return Boot{}, err
+	}
+	return b, nil
 }
 
 // Receipts are those of the last deploys, the oldest first, as they were written.
