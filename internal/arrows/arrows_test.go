@@ -91,7 +91,7 @@ func TestOurs(t *testing.T) {
 		{"internal/generate", []string{"compose", "compose/images", "compose/rules", "secrets/durable", "internal/fleet", "internal/git", "internal/memo", "internal/usage", "nixgen", "secrets"}, "it brings the parts of a host together, and reaches no network and no terminal"},
 		{"internal/image", []string{"compose", "compose/images"}, "it asks registries about images, and knows nothing of fleets"},
 		{"internal/compare", []string{"compose", "compose/changes", "compose/images", "compose/plain", "secrets", "internal/fleet", "internal/generate", "internal/git"}, "it computes what two versions of a fleet differ in, and shows nothing"},
-		{"internal/view", []string{"compose/changes", "internal/compare"}, "it shows what others computed"},
+		{"internal/view", []string{"compose/changes", "internal/compare", "internal/deploy", "internal/target"}, "it shows what others computed"},
 		{"internal/deploy", []string{"internal/fleet", "internal/run"}, "it runs nixos-rebuild, and decides nothing about stacks or secrets"},
 		{"cmd/pisec", []string{"internal/audit", "internal/cli", "internal/editor", "internal/envfile", "internal/fleet", "internal/git", "internal/plugin", "internal/random", "internal/run", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
 	} {

@@ -1,8 +1,10 @@
 // Package view shows what was computed: as text for a terminal, as Markdown for
-// a comment, and as JSON for programs. It decides nothing.
+// a comment, and as JSON for programs; and what happens, while it happens. It
+// decides nothing.
 //
-// What it shows comes from a repository that somebody else may have written: no
-// value can move a cursor, start a link, mention a person or end a table.
+// What it shows comes from a repository that somebody else may have written, or
+// from a machine: no value can move a cursor, start a link, mention a person or
+// end a table.
 package view
 
 import (
@@ -10,14 +12,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"pistack/compose/changes"
 	"pistack/internal/compare"
 )
-
-// maxValue is how many characters of a value are shown.
-const maxValue = 160
 
 // group is a stack on all hosts to which the same happens.
 type group struct {
@@ -50,12 +48,7 @@ func groups(r compare.Report) []group {
 // listedHosts is how many hosts a line names before it counts the rest.
 const listedHosts = 4
 
-func (g group) where() string {
-	if len(g.hosts) <= listedHosts {
-		return strings.Join(g.hosts, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(g.hosts[:listedHosts-1], ", "), len(g.hosts)-listedHosts+1)
-}
+func (g group) where() string { return some(g.hosts, listedHosts) }
 
 // danger is one with where it is: "host", or "host stack/service".
 type danger struct {
@@ -125,13 +118,6 @@ func totals(r compare.Report) string {
 	return strings.Join(words, ", ")
 }
 
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 // secretText is what happened to a secret, in words.
 func secretText(s compare.Secret) string {
 	words := []string{string(s.Change)}
@@ -156,26 +142,6 @@ func sign(added, removed bool) string {
 		return "-"
 	}
 	return "~"
-}
-
-// clean makes a text one line that does nothing to a terminal: what is not
-// printable is escaped, and what is long is cut.
-func clean(text string) string {
-	var out strings.Builder
-	n := 0
-	for _, r := range text {
-		if n++; n > maxValue {
-			out.WriteString("…")
-			break
-		}
-		if unicode.IsPrint(r) {
-			out.WriteRune(r)
-			continue
-		}
-		quoted := fmt.Sprintf("%+q", string(r))
-		out.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return out.String()
 }
 
 func deref(s *string, none string) string {

@@ -13,7 +13,7 @@ import (
 // DiffText writes a report for people at a terminal; colour is for those that
 // have it, and says nothing that words do not.
 func DiffText(w io.Writer, r compare.Report, colour bool) error {
-	t := &diffText{colour: colour}
+	t := &diffText{page{colour: colour}}
 	if r.Empty() {
 		t.line("no difference between %s and %s: %s compared", clean(r.Base), clean(r.Head), counted(r.Compared, "host"))
 	} else {
@@ -24,27 +24,7 @@ func DiffText(w io.Writer, r compare.Report, colour bool) error {
 }
 
 // diffText builds the text.
-type diffText struct {
-	out    strings.Builder
-	colour bool
-}
-
-func (t *diffText) line(format string, args ...any) { fmt.Fprintf(&t.out, format+"\n", args...) }
-
-// section begins a part, with an empty line between it and the last.
-func (t *diffText) section(title string) {
-	if t.out.Len() > 0 {
-		t.out.WriteString("\n")
-	}
-	t.line("%s", t.paint("1", title))
-}
-
-func (t *diffText) paint(code, text string) string {
-	if !t.colour {
-		return text
-	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
-}
+type diffText struct{ page }
 
 func (t *diffText) report(r compare.Report) {
 	if all := dangers(r); len(all) > 0 {
