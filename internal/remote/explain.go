@@ -48,7 +48,7 @@ func (c *Config) sshError(s *session, err error) error {
 	case s.mentions("Host key verification failed"), s.mentions("REMOTE HOST IDENTIFICATION HAS CHANGED"):
 		return c.wrongKey(s, err)
 	case s.mentions("Permission denied"), s.mentions("Too many authentication failures"):
-		return &Error{Host: host, Kind: Denied, Message: fmt.Sprintf("%s: %s@%s does not accept your ssh key", host, s.user, address),
+		return &Error{Host: host, Kind: Denied, Message: fmt.Sprintf("%s: %s does not accept your ssh key", host, s.denied(s.user+"@"+address)),
 			Fix: "name another with --identity-file, or add yours to the host's authorized keys", Err: err}
 	}
 	return &Error{Host: host, Kind: Unreachable, Message: fmt.Sprintf("%s: cannot be reached at %s port %d: %s", host, address, port, orNone(lastLine(s.last))),
@@ -60,9 +60,9 @@ func (c *Config) sshError(s *session, err error) error {
 func (c *Config) wrongKey(s *session, err error) error {
 	host := s.call.Host
 	address, port := c.where(host)
-	if jump := s.strangeJump(host); jump != "" {
-		return &Error{Host: host, Kind: Unreachable, Message: fmt.Sprintf("%s: the key of the jump host %s is not in your known_hosts, or is another one", host, jump),
-			Fix: fmt.Sprintf("compare its key and accept it: ssh %s", jump), Err: err}
+	if jump := s.strangeJump(host); jump != "" || s.proxied() {
+		return &Error{Host: host, Kind: Unreachable, Message: strings.Join(strings.Fields(fmt.Sprintf("%s: the key of the jump host %s is not in your known_hosts, or is another one", host, jump)), " "),
+			Fix: "log in to the jump host by hand once, and compare its key", Err: err}
 	}
 	return &Error{Host: host, Kind: WrongKey, Message: fmt.Sprintf("%s: the machine at %s does not have the pinned host key (hosts/%s/ssh_host_ed25519_key.pub); no command was run on it", host, address, host),
 		Fix: fmt.Sprintf("if the machine was replaced: pisec host-key %s --from-ssh %s, then pisec rekey %s; if not, somebody may be between you and it", host, net.JoinHostPort(address, fmt.Sprint(port)), host), Err: err}
@@ -84,11 +84,34 @@ func (s *session) strangeJump(host string) string {
 	return ""
 }
 
-// refused tells that the machine closed the connection before any key was
-// exchanged, as it does when too many come at once.
-func (s *session) refused() bool {
-	return !s.began && (s.mentions("kex_exchange_identification") || s.mentions("ssh_exchange_identification"))
+// denied is who denied, in "root@10.0.0.1: Permission denied (publickey).": it may
+// have been a jump host.
+func (s *session) denied(otherwise string) string {
+	for _, line := range s.last {
+		if who, _, ok := strings.Cut(line, ": Permission denied"); ok && !strings.Contains(who, " ") {
+			return who
+		}
+	}
+	return otherwise
 }
+
+// refused tells that the machine closed the connection before any key was
+// exchanged, as it does when too many come at once, or that a jump host did not
+// connect.
+func (s *session) refused() bool {
+	if s.began {
+		return false
+	}
+	for _, clear := range []string{"Host key verification failed", "Permission denied", "Connection refused", "Could not resolve", "No route to host", "timed out"} {
+		if s.mentions(clear) {
+			return false
+		}
+	}
+	return s.mentions("kex_exchange_identification") || s.mentions("ssh_exchange_identification") || s.proxied()
+}
+
+// proxied tells that the connection was another program's: a jump host's.
+func (s *session) proxied() bool { return !s.began && s.mentions("UNKNOWN port 65535") }
 
 func (s *session) mentions(text string) bool {
 	for _, line := range s.last {

@@ -75,6 +75,11 @@ func (cs *Connections) try(ctx context.Context, c *connection, call Call) ([]byt
 		if err == nil || attempt == attempts || !s.refused() {
 			return s.out.kept(), err
 		}
+		// What a jump host said is heard only on a connection that is not shared.
+		if s.proxied() && !call.Fresh {
+			call.Fresh = true
+			continue
+		}
 		select {
 		case <-ctx.Done():
 			return nil, err
