@@ -125,3 +125,18 @@ func strangers(s target.Survey) []string {
 	slices.Sort(others)
 	return others
 }
+
+// Up counts the containers of stacks, and those of them that are as they should be.
+func (h Host) Up() (up, all int) {
+	known := stacksOf(h.Survey)
+	for _, c := range h.Survey.Containers {
+		if !slices.Contains(known, c.Stack) {
+			continue
+		}
+		all++
+		if condition(c) == "" {
+			up++
+		}
+	}
+	return up, all
+}
