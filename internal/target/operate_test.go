@@ -14,8 +14,8 @@ import (
 	"pistack/internal/target"
 )
 
-// open makes a machine of a fleet's first host.
-func open(t *testing.T, f *fleettest.Fleet) target.Machine {
+// machineOf makes a machine of a fleet's first host.
+func machineOf(t *testing.T, f *fleettest.Fleet) target.Machine {
 	t.Helper()
 	config, err := remote.NewConfig(f.Remote(), remote.Options{Dir: t.TempDir(), IdentityFile: f.Identity})
 	if err == nil {
@@ -32,7 +32,7 @@ func open(t *testing.T, f *fleettest.Fleet) target.Machine {
 	return target.New(connections, f.Hosts[0].Name)
 }
 
-func webSystem() fleettest.System {
+func webStack() fleettest.System {
 	return fleettest.System{
 		Name: "web", Kernel: "a",
 		Units: map[string]string{"pistack-web.service": "x", "pistack-secrets.service": "x", "pistack-images.service": "x", "sshd.service": "x"},
@@ -48,8 +48,8 @@ func webSystem() fleettest.System {
 // pass for a line of the answer.
 func TestSurvey(t *testing.T) {
 	f := fleettest.Start(t, 1)
-	h, m := f.Hosts[0], open(t, f)
-	path := h.Install(t, webSystem())
+	h, m := f.Hosts[0], machineOf(t, f)
+	path := h.Install(t, webStack())
 	h.Boot(t, path)
 	before := h.Sessions(t)
 	s, err := m.Survey(t.Context())
@@ -87,8 +87,8 @@ func TestSurvey(t *testing.T) {
 
 func TestContents(t *testing.T) {
 	f := fleettest.Start(t, 1)
-	h, m := f.Hosts[0], open(t, f)
-	path := h.Install(t, webSystem())
+	h, m := f.Hosts[0], machineOf(t, f)
+	path := h.Install(t, webStack())
 	c, err := m.Contents(t.Context(), path)
 	if err != nil || c.Kernel != path+"/kernel-a" || !slices.Equal(c.Images, []string{"nginx:1@sha256:1", "redis:7@sha256:2"}) {
 		t.Errorf("%+v, %v", c, err)
@@ -100,9 +100,9 @@ func TestContents(t *testing.T) {
 	}
 }
 
-func TestReceipts(t *testing.T) {
+func TestReceiptsOfDeploys(t *testing.T) {
 	f := fleettest.Start(t, 1)
-	m := open(t, f)
+	m := machineOf(t, f)
 	if all, err := m.Receipts(t.Context()); err != nil || len(all) != 0 {
 		t.Errorf("none: %q, %v", all, err)
 	}
@@ -117,10 +117,10 @@ func TestReceipts(t *testing.T) {
 	}
 }
 
-func TestBoot(t *testing.T) {
+func TestWhichBoot(t *testing.T) {
 	f := fleettest.Start(t, 1)
-	h, m := f.Hosts[0], open(t, f)
-	h.Boot(t, h.Install(t, webSystem()))
+	h, m := f.Hosts[0], machineOf(t, f)
+	h.Boot(t, h.Install(t, webStack()))
 	first, err := m.Boot(t.Context(), time.Minute)
 	if err != nil || first.ID == "" || first.Starting {
 		t.Fatalf("%+v, %v", first, err)
@@ -140,7 +140,7 @@ func TestBoot(t *testing.T) {
 // meaning of ours.
 func TestExec(t *testing.T) {
 	f := fleettest.Start(t, 1)
-	m := open(t, f)
+	m := machineOf(t, f)
 	words := []string{"a b", "", "'", `"`, "$HOME", "`id`", "*", "\\", "new\nline", "-n", "ü", "#", "!"}
 	var lines []string
 	keep := func(text string) { lines = append(lines, text) }
@@ -169,10 +169,10 @@ func TestExec(t *testing.T) {
 
 // TestLogs: they end by themselves or with ctx, and then nothing is left on the
 // machine.
-func TestLogs(t *testing.T) {
+func TestStackLogs(t *testing.T) {
 	f := fleettest.Start(t, 1)
-	h, m := f.Hosts[0], open(t, f)
-	h.Boot(t, h.Install(t, webSystem()))
+	h, m := f.Hosts[0], machineOf(t, f)
+	h.Boot(t, h.Install(t, webStack()))
 	var lines []string
 	if err := m.Logs(t.Context(), "web", target.Output{Lines: 7, Since: 90 * time.Second, Stamps: true}, func(text string) { lines = append(lines, text) }); err != nil {
 		t.Fatal(err)
@@ -193,8 +193,8 @@ func TestLogs(t *testing.T) {
 
 func TestFollow(t *testing.T) {
 	f := fleettest.Start(t, 1)
-	h, m := f.Hosts[0], open(t, f)
-	h.Boot(t, h.Install(t, webSystem()))
+	h, m := f.Hosts[0], machineOf(t, f)
+	h.Boot(t, h.Install(t, webStack()))
 	ctx, cancel := context.WithCancel(t.Context())
 	var lines []string
 	err := m.Logs(ctx, "web", target.Output{Lines: -1, Follow: true}, func(text string) {
@@ -218,8 +218,8 @@ func TestFollow(t *testing.T) {
 
 func TestCheckup(t *testing.T) {
 	f := fleettest.Start(t, 1)
-	h, m := f.Hosts[0], open(t, f)
-	h.Boot(t, h.Install(t, webSystem()))
+	h, m := f.Hosts[0], machineOf(t, f)
+	h.Boot(t, h.Install(t, webStack()))
 	c, err := m.Checkup(t.Context())
 	if err != nil || c.Login != "root" || !c.Trusted || c.Secrets != "" || c.StoreTotal == 0 || c.Running == "" {
 		t.Fatalf("%+v, %v", c, err)
@@ -230,11 +230,11 @@ func TestCheckup(t *testing.T) {
 	}
 }
 
-// TestNonsense: an answer that is none is an error, and never a state.
+// TestSurveyNonsense: an answer that is none is an error, and never a state.
 func TestSurveyNonsense(t *testing.T) {
 	f := fleettest.Start(t, 1)
-	h, m := f.Hosts[0], open(t, f)
-	h.Boot(t, h.Install(t, webSystem()))
+	h, m := f.Hosts[0], machineOf(t, f)
+	h.Boot(t, h.Install(t, webStack()))
 	for name, script := range map[string]string{
 		"garbage":                `head -c 3000 /dev/urandom`,
 		"lines of another kind":  `echo nonsense`,
