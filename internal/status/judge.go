@@ -134,6 +134,8 @@ func (j *judgement) systems() {
 		j.found(NeedsReboot, "pistack reboot "+j.name(), "the new system %s runs after a reboot", store(r.New))
 	case r.Outcome == deploy.Tested && s.Running == r.New:
 		j.found(Note, again, "the system of the last deploy, which was a test, runs until the next boot")
+	case r.Outcome == deploy.Tested && s.Running == r.Old && s.Profile == r.Old:
+		j.found(Note, again, "the last deploy was a test, and it has rebooted since")
 	case s.Undo == "done" && s.Running == s.Profile:
 		// That deploy wrote no receipt: the one that is there is of an earlier one, and nothing is by hand.
 		j.found(Note, again, "it runs the system before that deploy")

@@ -98,6 +98,9 @@ func (j *judgement) repository() {
 	if len(w.Changed) > 0 {
 		j.found(NotCommitted, "git diff HEAD; commit, then "+again, "the work tree has changes that are in no commit: %s", some(w.Changed))
 	}
+	if j.Receipt != nil && w.Revision == "" && w.Commit != "" {
+		j.found(Behind, again, "its receipt names no commit: what it lacks is not known")
+	}
 	of := ""
 	if w.Whole {
 		of = " (all commits count: what the host is made of cannot be told from its files)"
