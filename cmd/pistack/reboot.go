@@ -35,6 +35,7 @@ Examples:
 		Flags: []ucli.Flag{
 			cli.FleetFlag(), cli.YesFlag(), cli.JSONFlag(), identityFlag(),
 			&ucli.DurationFlag{Name: "limit", Value: reboot.DefaultTiming().Back, Usage: "how long a host may take until it answers again"},
+			&ucli.DurationFlag{Name: "settle", Value: reboot.DefaultTiming().Settle, Usage: "how long its units may take from then on"},
 		},
 		BashComplete: cli.CompleteSelectors(true),
 		Action:       rebootHosts,
@@ -46,8 +47,10 @@ func rebootHosts(c *ucli.Context) error {
 		return err
 	}
 	timing := reboot.DefaultTiming()
-	if timing.Back = c.Duration("limit"); timing.Back < time.Second || timing.Back > 24*time.Hour {
-		return cli.Usage("--limit is a time between 1s and 24h")
+	for name, d := range map[string]*time.Duration{"limit": &timing.Back, "settle": &timing.Settle} {
+		if *d = c.Duration(name); *d < time.Second || *d > 24*time.Hour {
+			return cli.Usage("--%s is a time between 1s and 24h", name)
+		}
 	}
 	f, hosts, err := selectHosts(c)
 	if err != nil {

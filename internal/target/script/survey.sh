@@ -9,11 +9,11 @@
 # shellcheck disable=SC2016 # a template of Docker's
 template='container{{"\t"}}{{printf "%q" (index .Config.Labels "com.docker.compose.project")}}{{"\t"}}{{printf "%q" (index .Config.Labels "com.docker.compose.service")}}{{"\t"}}{{printf "%q" .Name}}{{"\t"}}{{.Id}}{{"\t"}}{{printf "%q" .Config.Image}}{{"\t"}}{{.State.Status}}{{"\t"}}{{if .State.Health}}{{.State.Health.Status}}{{end}}{{"\t"}}{{.State.ExitCode}}{{"\t"}}{{.RestartCount}}{{"\t"}}{{.HostConfig.RestartPolicy.Name}}'
 
-inspect() { timeout 20 docker inspect --type container --format "$template" "$@" 2>/dev/null; }
+inspect() { timeout 10 docker inspect --type container --format "$template" "$@" 2>/dev/null; }
 
 # One that goes away between the two commands is not there. Where Docker does not answer, nothing is known.
 containers() {
-  if ! ids=$(timeout 20 docker ps --all --quiet --no-trunc --filter label=com.docker.compose.project --filter label=com.docker.compose.oneoff=False 2>/dev/null); then
+  if ! ids=$(timeout 10 docker ps --all --quiet --no-trunc --filter label=com.docker.compose.project --filter label=com.docker.compose.oneoff=False 2>/dev/null); then
     say known no
     return
   fi
