@@ -54,7 +54,7 @@ func firstDeploy(t *testing.T, l *lab) {
 	l.boot(t, chat)
 	l.addSecret(t, chat, "OPENAI_KEY")
 	out := l.deploy(t, chat)
-	wantLine(t, out, `^rpi-box-01: deployed in \d+ s$`)
+	wantLine(t, out, `^rpi-box-01 +deployed +1 `)
 	l.wantEnv(t, "OPENAI_KEY")
 	status := l.ssh(t, chat, "systemctl is-active pistack-secrets; systemctl show -P Result pistack-chat; systemctl is-system-running")
 	if status != "active\nsuccess\nrunning" {
@@ -125,7 +125,8 @@ func undecryptable(t *testing.T, l *lab) {
 	l.addSecret(t, chat, "OPENAI_KEY")
 	l.writeFleet(t, "hosts/rpi-box-01/ssh_host_ed25519_key.pub", good)
 	out := l.failedDeploy(t, chat)
-	wantLine(t, out, `rpi-box-01: the new system is active, but units failed`)
+	wantLine(t, out, `^rpi-box-01 +rolled back `)
+	wantLine(t, out, `units fail on the new system: .*pistack-secrets.service`)
 	l.values["OPENAI_KEY"] = old
 	l.wantEnv(t, "OPENAI_KEY")
 	if after := l.containers(t, chat); after != before {
@@ -147,7 +148,8 @@ func missingImage(t *testing.T, l *lab) {
 	image := regexp.MustCompile(`apache/tika:\S+`).FindString(string(l.readFleet(t, file)))
 	l.writeFleet(t, file, bytes.Replace(l.readFleet(t, file), []byte(image), []byte("apache/tika:missing"), 1))
 	out := l.failedDeploy(t, chat)
-	wantLine(t, out, `the following units failed: pistack-chat.service`)
+	wantLine(t, out, `^rpi-box-01 +refused `)
+	wantLine(t, out, `not pulled: apache/tika:missing`)
 	if after := l.containers(t, chat); after != before {
 		t.Fatalf("containers changed:\n%s\n%s", before, after)
 	}

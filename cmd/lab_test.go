@@ -236,7 +236,7 @@ func (l *lab) tryDeploy(t *testing.T, m machine) (string, error) {
 	}
 	l.command(t, "git", "add", "--all").output(t)
 	l.command(t, "git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "--allow-empty", "-m", "deploy").output(t)
-	return l.traced(t, l.script, "in", "pistack", "deploy", m.host, "--yes", "--identity-file", filepath.Join(vpiFolder(), "id")).combined()
+	return l.traced(t, l.script, "in", "pistack", "deploy", m.host, "--yes", "--gate-window", "2s", "--identity-file", filepath.Join(vpiFolder(), "id")).combined()
 }
 
 func (l *lab) deploy(t *testing.T, m machine) string {

@@ -96,7 +96,8 @@ func TestOurs(t *testing.T) {
 		{"internal/image", []string{"compose", "compose/images"}, "it asks registries about images, and knows nothing of fleets"},
 		{"internal/compare", []string{"compose", "compose/changes", "compose/images", "compose/plain", "secrets", "internal/fleet", "internal/generate", "internal/git"}, "it computes what two versions of a fleet differ in, and shows nothing"},
 		{"internal/view", []string{"compose/changes", "internal/compare", "internal/deploy", "internal/target"}, "it shows what others computed"},
-		{"internal/deploy", []string{"internal/fleet", "internal/run"}, "it runs nixos-rebuild, and decides nothing about stacks or secrets"},
+		{"internal/nix", []string{"internal/run"}, "it runs the user's Nix, and knows nothing of fleets"},
+		{"internal/deploy", []string{"internal/fleet", "internal/nix", "internal/remote", "internal/target"}, "it decides the order of things; what they are is below it"},
 		{"cmd/pisec", []string{"internal/audit", "internal/cli", "internal/editor", "internal/envfile", "internal/fleet", "internal/git", "internal/plugin", "internal/random", "internal/run", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
 	} {
 		p, ok := all[rule.from]

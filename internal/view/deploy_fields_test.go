@@ -18,7 +18,7 @@ func leaves(v reflect.Value, path string, do func(path string, v reflect.Value))
 	switch {
 	case v.Type() == reflect.TypeFor[time.Time](), v.Type() == reflect.TypeFor[error]():
 		do(path, v)
-	case v.Kind() == reflect.Pointer:
+	case v.Kind() == reflect.Pointer && !v.IsNil():
 		leaves(v.Elem(), path, do)
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
@@ -49,6 +49,10 @@ func mutate(t *testing.T, path string, v reflect.Value) {
 		v.SetInt(v.Int() + 7_000_000_000)
 	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.String:
 		v.Set(reflect.ValueOf([]string{"mutated"}).Convert(v.Type()))
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8:
+		v.SetBytes([]byte("mutated"))
 	case v.Kind() == reflect.Map:
 		v.Set(reflect.ValueOf(map[string]string{"MUTATED": "mutated"}))
 	case v.Kind() == reflect.Slice:
@@ -101,10 +105,19 @@ func onePlan() deploy.Plan {
 	return deploy.Plan{Action: deploy.Switch, Revision: revision, Dirty: true, Hosts: []deploy.HostPlan{changing()}}
 }
 
+// notOfAPlan are fields of a machine's state that other commands show.
+func notOfAPlan(others map[string]string) map[string]string {
+	for _, field := range []string{"Uptime", "Lock", "Undo", "UndoID", "Reboot", "BootedKernel", "CgroupMemory", "Docker", "Synchronised", "Receipt"} {
+		others["Hosts.State."+field] = "pistack status and pistack doctor show it"
+	}
+	return others
+}
+
 func TestPlanFields(t *testing.T) {
 	t.Run("text", func(t *testing.T) {
 		const preflight = "preflight compares it; a difference is a problem or a warning"
-		shows(t, onePlan, map[string]string{
+		shows(t, onePlan, notOfAPlan(map[string]string{
+			"Hosts.Derivation":     "the commands of --explain name it",
 			"Hosts.Host.*":         "host.toml says it; a plan is about what differs",
 			"Hosts.State.Hostname": preflight,
 			"Hosts.State.Arch":     preflight,
@@ -112,10 +125,10 @@ func TestPlanFields(t *testing.T) {
 			"Hosts.State.Kernel":   "Reboot says whether it matters",
 			"Hosts.State.Booted":   "Reboot says whether it matters",
 			"Hosts.State.BootID":   "means nothing to people",
-		}, func(p deploy.Plan) string { return planText(t, p, view.PlanDetail{Explain: true}, false) })
+		}), func(p deploy.Plan) string { return planText(t, p, view.PlanDetail{Explain: true}, false) })
 	})
 	t.Run("JSON", func(t *testing.T) {
-		shows(t, onePlan, map[string]string{"Hosts.Host.*": "host.toml says it, and is in the repository; name and address are shown"}, func(p deploy.Plan) string { return planJSON(t, p) })
+		shows(t, onePlan, notOfAPlan(map[string]string{"Hosts.Host.*": "host.toml says it, and is in the repository; name and address are shown"}), func(p deploy.Plan) string { return planJSON(t, p) })
 	})
 }
 

@@ -81,7 +81,7 @@ func changing() deploy.HostPlan {
 			StoreFree: 9_400_000_000, DockerFree: 5_200_000_000, Failed: []string{"backup.service"},
 		},
 		Warnings: []string{"the clock is 40 s behind"},
-		System:   system("b", "rpi-box-01"), Closure: 2_100_000_000, NewPaths: 12, NewBytes: 340_000_000,
+		System:   system("b", "rpi-box-01"), Derivation: "/nix/store/" + strings.Repeat("h", 32) + "-nixos-system-rpi-box-01-26.05.drv", Closure: 2_100_000_000, NewPaths: 12, NewBytes: 340_000_000,
 		Images: []deploy.Image{
 			{Reference: "ghcr.io/example/chat:1.2@sha256:" + strings.Repeat("1", 64), Bytes: 120_000_000},
 			{Reference: "registry.example/web:3@sha256:" + strings.Repeat("2", 64)},

@@ -20,21 +20,22 @@ type planReport struct {
 }
 
 type planHost struct {
-	Name     string      `json:"name"`
-	Address  string      `json:"address"`
-	Status   standing    `json:"status"`
-	Problems []problem   `json:"problems"`
-	Warnings []string    `json:"warnings"`
-	State    planState   `json:"state"`
-	System   string      `json:"system"`
-	Closure  int64       `json:"closure"`
-	NewPaths int         `json:"newPaths"`
-	NewBytes int64       `json:"newBytes"`
-	Images   []planImage `json:"images"`
-	Units    []planUnit  `json:"units"`
-	Reboot   bool        `json:"reboot"`
-	Since    string      `json:"since"`
-	Commands []string    `json:"commands"`
+	Name       string      `json:"name"`
+	Address    string      `json:"address"`
+	Status     standing    `json:"status"`
+	Problems   []problem   `json:"problems"`
+	Warnings   []string    `json:"warnings"`
+	State      planState   `json:"state"`
+	System     string      `json:"system"`
+	Derivation string      `json:"derivation"`
+	Closure    int64       `json:"closure"`
+	NewPaths   int         `json:"newPaths"`
+	NewBytes   int64       `json:"newBytes"`
+	Images     []planImage `json:"images"`
+	Units      []planUnit  `json:"units"`
+	Reboot     bool        `json:"reboot"`
+	Since      string      `json:"since"`
+	Commands   []string    `json:"commands"`
 }
 
 type planImage struct {
@@ -75,7 +76,7 @@ func planHostOf(h deploy.HostPlan) planHost {
 	out := planHost{
 		Name: kept(h.Host.Name), Address: kept(h.Host.Address), Status: standingOf(h),
 		Problems: list(problems(h.Problem)), Warnings: keptAll(h.Warnings), State: planStateOf(h.State),
-		System: kept(h.System), Closure: h.Closure, NewPaths: h.NewPaths, NewBytes: h.NewBytes,
+		System: kept(h.System), Derivation: kept(h.Derivation), Closure: h.Closure, NewPaths: h.NewPaths, NewBytes: h.NewBytes,
 		Images: []planImage{}, Units: []planUnit{},
 		Reboot: h.Reboot, Since: kept(h.Since), Commands: keptAll(h.Commands),
 	}
