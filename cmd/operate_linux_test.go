@@ -338,7 +338,7 @@ func TestExec(t *testing.T) {
 	d.want(t, 2, []string{"usage: pistack exec HOST… -- PROGRAM"}, "exec", "h001", "uname")
 	d.want(t, 2, []string{"usage: pistack exec HOST… -- PROGRAM"}, "exec", "--", "uname")
 	d.want(t, 3, []string{"no answer within 1s"}, "exec", "h001", "--timeout", "1s", "--", "sleep", "100")
-	huge := d.want(t, 0, nil, "exec", "h001", "--json", "--", "sh", "-c", "yes | head -c 100000000")
+	huge := d.want(t, 0, nil, "exec", "h001", "--json", "--", "sh", "-c", `yes "$(printf %1000d 0)" | head -c 100000000`)
 	if len(huge.out) > 16<<20 || !strings.Contains(huge.out, `"cut": true`) {
 		t.Errorf("100 MB gave %d bytes", len(huge.out))
 	}

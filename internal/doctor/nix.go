@@ -176,13 +176,15 @@ const maxMachines = 1 << 20
 // buildersFor lists the remote builders that Nix would ask: lines, or parts
 // between semicolons, of "URI SYSTEM,… …"; "@FILE" stands for a file of them.
 func (w Workstation) buildersFor(setting, system string) []string {
+	if file, ok := strings.CutPrefix(strings.TrimSpace(setting), "@"); ok {
+		return buildersIn(w.machines(file), system)
+	}
+	return buildersIn(setting, system)
+}
+
+func buildersIn(text, system string) []string {
 	var found []string
-	for _, line := range strings.FieldsFunc(setting, func(r rune) bool { return r == '\n' || r == ';' }) {
-		line = strings.TrimSpace(line)
-		if file, ok := strings.CutPrefix(line, "@"); ok {
-			found = append(found, w.buildersFor(w.machines(file), system)...)
-			continue
-		}
+	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == ';' }) {
 		line, _, _ = strings.Cut(line, "#")
 		if words := strings.Fields(line); len(words) >= 2 && slices.Contains(strings.Split(words[1], ","), system) {
 			found = append(found, words[0])
@@ -191,7 +193,7 @@ func (w Workstation) buildersFor(setting, system string) []string {
 	return found
 }
 
-// machines reads a file of builders, without what would name another one.
+// machines reads a file of builders.
 func (w Workstation) machines(file string) string {
 	info, err := os.Stat(w.in(file))
 	if err != nil || info.Size() > maxMachines {
@@ -201,7 +203,7 @@ func (w Workstation) machines(file string) string {
 	if err != nil {
 		return ""
 	}
-	return strings.ReplaceAll(string(text), "@", "")
+	return string(text)
 }
 
 // storePathOption is what makes one evaluation enough.

@@ -1,8 +1,10 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -22,11 +24,12 @@ const askLimit = 20 * time.Second
 // Workstation is where a deploy starts.
 type Workstation struct {
 	Fleet    *fleet.Fleet
-	Hosts    []fleet.Host // that are to be deployed to
-	System   string       // the file system; "/" except in tests
-	Home     string       // of the user
-	Identity string       // the user's key for ssh; "" for ssh's own choice
-	Key      string       // the file with the operator's private key
+	Hosts    []fleet.Host  // that are to be deployed to
+	System   string        // the file system; "/" except in tests
+	Home     string        // of the user
+	Identity string        // the user's key for ssh; "" for ssh's own choice
+	Key      string        // the file with the operator's private key
+	Limit    time.Duration // for every program that is asked; 20 s when 0
 }
 
 // Checks looks at everything, several things at once. Their order is always the
@@ -47,11 +50,12 @@ func (w Workstation) Checks(ctx context.Context) []Check {
 
 // ask runs a program and gives what it said, without the last line break.
 func (w Workstation) ask(ctx context.Context, argv ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	limit := cmp.Or(w.Limit, askLimit)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	out, err := run.Output(ctx, run.Command{Argv: argv, Dir: w.Fleet.Root, OwnGroup: true})
 	if err != nil && ctx.Err() != nil {
-		err = errors.New("did not answer within " + askLimit.String())
+		err = fmt.Errorf("did not answer within %s", limit)
 	}
 	return strings.TrimRight(string(out), "\n"), err
 }
