@@ -4,7 +4,7 @@
 GO ?= go
 TARGETS = linux/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: help build demo test prepare vet cross unit fuzz bench-secrets bench-compose nix device record eval clean uninstall
+.PHONY: help build demo test prepare vet cross unit fuzz bench-secrets bench-compose nix bootstrap device record options eval clean uninstall
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -15,7 +15,7 @@ build: ## build both commands into bin/
 demo: ## show the main job on a virtual Pi
 	testdata/demo
 
-test: prepare vet cross unit nix device ## everything that CI runs
+test: prepare vet cross unit nix bootstrap device ## everything that CI runs
 
 prepare: ## install what the tests need
 	testdata/prepare
@@ -43,14 +43,20 @@ bench-secrets: ## measure pisec beside age and sops-install-secrets
 bench-compose: ## measure pistack beside Docker Compose and compose2nix
 	testdata/bench-compose
 
-nix: ## Nix files parse, generated values evaluate, recorded units are sound
+nix: ## Nix files parse, generated values evaluate, systemd takes the recorded units
 	testdata/nixos/check
+
+bootstrap: ## the playbook that turns a server into a host is sound
+	testdata/bootstrap
 
 device: ## deploys to a virtual Pi; needs root
 	testdata/device
 
 record: ## refresh testdata/nixos from a nixpkgs tree: make record NIXPKGS=…
 	testdata/nixos/record
+
+options: ## refresh docs/options.md from a nixpkgs tree: make options NIXPKGS=…
+	testdata/nixos/options
 
 eval: ## evaluate every host and its SD image: make eval NIXPKGS=…
 	testdata/nixos/record --summary

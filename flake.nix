@@ -33,8 +33,37 @@
 
       eachSystem = make: lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
 
+      # What docs/options.md is made of.
+      referenceFor =
+        pkgs:
+        import ./modules/reference.nix {
+          inherit pkgs;
+          module = self.nixosModules.pistack;
+          root = ./.;
+        };
+
+      # A host on every board, to look at and not to build.
+      boards = self.lib.mkFleet {
+        inherit inputs;
+        root = ./testdata/nixos/boards;
+      };
+
+      # Whether a host starts from its own system as from its image, and if not, why.
+      agreement =
+        name: fleet:
+        let
+          differences = import ./modules/agreement.nix {
+            inherit lib;
+            host = fleet.${name};
+            image = fleet."${name}-sd";
+          };
+        in
+        lib.throwIf (differences != [ ]) (
+          "${name} and ${name}-sd differ:\n" + lib.concatLines differences
+        ) "the same file systems, boot loader and kernel";
+
       # <host> without <host>-sd
-      hosts = lib.filterAttrs (name: _: !lib.hasSuffix "-sd" name) self.nixosConfigurations;
+      hostsOf = lib.filterAttrs (name: _: !lib.hasSuffix "-sd" name);
     in
     {
       inherit (given) nixosModules;
@@ -55,6 +84,15 @@
           default = build { name = "pistack"; };
           pistack = build { name = "pistack"; };
           pisec = build { name = "pisec"; };
+
+          # docs/options.md as it should be.
+          reference =
+            let
+              reference = referenceFor pkgs;
+            in
+            pkgs.runCommand "options.md" { } ''
+              cat ${pkgs.writeText "title.md" reference.title} ${reference.body} | cat -s >"$out"
+            '';
         }
         // lib.listToAttrs (
           map (system: {
@@ -124,6 +162,23 @@
               '';
         }
         # Evaluated to a derivation, and not built: the hosts are of other systems too.
+        // {
+          # Every option is documented, and docs/options.md is what its modules say.
+          reference =
+            let
+              inherit (self.packages.${pkgs.stdenv.hostPlatform.system}) reference;
+              inherit (referenceFor pkgs) problems;
+            in
+            lib.throwIf (problems != [ ]) (lib.concatLines problems) (
+              pkgs.runCommand "check-reference" { } ''
+                if ! diff -u ${./docs/options.md} ${reference}; then
+                  echo "docs/options.md is stale: nix build .#reference && cp result docs/options.md" >&2
+                  exit 1
+                fi
+                touch "$out"
+              ''
+            );
+        }
         // lib.mapAttrs' (
           name: host:
           lib.nameValuePair "evaluates-${name}" (
@@ -131,7 +186,16 @@
               builtins.unsafeDiscardStringContext host.config.system.build.toplevel.drvPath
             )
           )
-        ) hosts
+        ) (hostsOf self.nixosConfigurations)
+        // lib.mapAttrs' (
+          name: _:
+          lib.nameValuePair "agrees-${name}" (
+            pkgs.writeText "agrees-${name}" (agreement name self.nixosConfigurations)
+          )
+        ) (hostsOf self.nixosConfigurations)
+        // lib.mapAttrs' (
+          name: _: lib.nameValuePair "board-${name}" (pkgs.writeText "board-${name}" (agreement name boards))
+        ) (hostsOf boards)
       );
     };
 }

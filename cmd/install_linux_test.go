@@ -248,7 +248,7 @@ func TestInstallNamesEveryCulprit(t *testing.T) {
 		sabotage func(d pi, m *manifest.Manifest) error
 		want     []string
 	}{
-		{"a newer schema", func(d pi, m *manifest.Manifest) error { m.Schema++; return nil }, []string{"schema 2"}},
+		{"a newer schema", func(d pi, m *manifest.Manifest) error { m.Schema++; return nil }, []string{"schema 3"}},
 		{"no host key", func(d pi, m *manifest.Manifest) error { return os.Remove(d.key()) }, []string{"host key /"}},
 		{"a host key that cannot be read", func(d pi, m *manifest.Manifest) error {
 			m.HostKeys = []string{d.dir, filepath.Join(d.dir, "none")}

@@ -270,7 +270,12 @@ func (l *lab) containerID(t *testing.T, m machine, service string) string {
 // wantEnv checks that the running container has the value that was typed last.
 func (l *lab) wantEnv(t *testing.T, name string) {
 	t.Helper()
-	got := l.ssh(t, chat, "docker exec "+l.containerID(t, chat, "open-webui")+" app sha256 env OPENAI_API_KEY")
+	l.wantEnvOf(t, chat, name)
+}
+
+func (l *lab) wantEnvOf(t *testing.T, m machine, name string) {
+	t.Helper()
+	got := l.ssh(t, m, "docker exec "+l.containerID(t, m, "open-webui")+" app sha256 env OPENAI_API_KEY")
 	if got != digest(l.values[name]) {
 		t.Fatalf("the container does not have the %s that was typed", name)
 	}

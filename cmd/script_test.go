@@ -83,6 +83,7 @@ func setup(e *testscript.Env) error {
 		return err
 	}
 	e.Setenv("PATH", binaries+string(filepath.ListSeparator)+fakes+string(filepath.ListSeparator)+e.Getenv("PATH"))
+	e.Setenv("repository", filepath.Join(fakes, "../../.."))
 	e.Setenv("HOME", e.WorkDir)
 	e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
 	e.Setenv("GIT_CONFIG_GLOBAL", "/dev/null")

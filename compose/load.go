@@ -200,6 +200,9 @@ func (l *loading) reservedNames(context.Context) {
 		if base := path.Base(file); (base == "override.yaml" || base == "host.env") && path.Dir(path.Dir(file)) == "stacks" {
 			l.report(Position{File: file}, CodePath, Error, fmt.Sprintf("on the device %s is a file that pistack generates", base), "give it another name")
 		}
+		if file == "images" || strings.HasPrefix(file, "images/") {
+			l.report(Position{File: file}, CodePath, Error, "on the device /etc/pistack/images is a file that pistack generates", "give the folder images of the repository another name")
+		}
 	}
 }
 

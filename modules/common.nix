@@ -1,4 +1,4 @@
-# What every host has: users of the configuration only, Nix, time and the journal.
+# What every host has: users of the configuration only, Nix, time, the journal and a watchdog.
 { lib, ... }:
 
 {
@@ -34,6 +34,8 @@
     setNixPath = false;
   };
 
+  # A Raspberry Pi has no clock of its own: timesyncd also goes on from when it was last stopped.
+  services.timesyncd.enable = lib.mkDefault true;
   time.timeZone = lib.mkDefault "UTC";
 
   # A journal that survives a reboot and does not wear out the SD card.
@@ -43,6 +45,12 @@
       SystemMaxUse=200M
       MaxRetentionSec=1month
     '';
+  };
+
+  # What hangs starts again, where there is hardware to notice it, and a reboot that hangs does, too.
+  systemd.settings.Manager = {
+    RuntimeWatchdogSec = lib.mkDefault "30s";
+    RebootWatchdogSec = lib.mkDefault "3min";
   };
 
   documentation.nixos.enable = lib.mkDefault false;

@@ -53,6 +53,18 @@ in
     };
 
     default.imports = base ++ [ pistack.nixosModules.pistack ];
+
+    # The boards of a fleet, for machines without one.
+    board-generic-x86_64 = ./boards/generic-x86_64.nix;
+    board-rpi-zero2 = ./boards/rpi-zero2.nix;
+    board-rpi3 = ./boards/rpi3.nix;
+    board-rpi4 = ./boards/rpi4.nix;
+    board-rpi5 =
+      { lib, ... }:
+      import ./boards/rpi5.nix {
+        inherit lib;
+        inherit (pistack.inputs) nixos-hardware;
+      };
   };
 
   # The nixosConfigurations of a fleet: <host> and <host>-sd for every host.

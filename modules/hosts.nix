@@ -1,8 +1,9 @@
 # The NixOS configurations of a fleet: <host> and <host>-sd for every folder of hosts/ that has a
 # host.toml.
 #
-# Of host.toml this reads system, board, roles and open; the rest is for pistack. A board or role is
-# modules/boards/<board>.nix or modules/roles/<role>.nix of the fleet, or else the one beside this file.
+# Of host.toml this reads system, board, roles, open and network; the rest is for pistack. A board or
+# role is modules/boards/<board>.nix or modules/roles/<role>.nix of the fleet, or else the one beside
+# this file.
 {
   nixpkgs,
   nixos-hardware,
@@ -14,8 +15,7 @@
 let
   inherit (nixpkgs) lib;
 
-  inHosts =
-    if builtins.pathExists (root + "/hosts") then builtins.readDir (root + "/hosts") else { };
+  inHosts = if builtins.pathExists (root + "/hosts") then builtins.readDir (root + "/hosts") else { };
   isHost =
     name: inHosts.${name} == "directory" && builtins.pathExists (root + "/hosts/${name}/host.toml");
   names = lib.filter isHost (builtins.attrNames inHosts);
@@ -52,6 +52,7 @@ let
       board = choose name "board" boards (required "board");
       roles = map (choose name "role" roles) (toml.roles or [ ]);
       open = toml.open or [ ];
+      network = lib.optional (toml ? network) (import ./fixed-address.nix toml.network);
     };
 
   configure =
@@ -66,6 +67,7 @@ let
       modules =
         modules
         ++ host.roles
+        ++ host.network
         ++ [
           host.board
           (root + "/hosts/${name}")

@@ -4,13 +4,15 @@
 # hosts/<host>/generated/default.nix can make the same manifest. It returns an attribute set; print
 # it with builtins.toJSON. Lists are sorted by name or path, whatever the order of the arguments.
 #
-#   host      name of the host, which every secret's header must name
-#   hostKeys  private SSH host keys on the device, tried in this order
-#   secrets   as in the option pistack.secrets
-#   stacks    as in the option pistack.stacks; only envSecrets and secrets are read
+#   host        name of the host, which every secret's header must name
+#   hostKeys    private SSH host keys on the device, tried in this order
+#   registries  as in the option pistack.registries
+#   secrets     as in the option pistack.secrets
+#   stacks      as in the option pistack.stacks; only envSecrets and secrets are read
 {
   host,
   hostKeys ? [ "/etc/ssh/ssh_host_ed25519_key" ],
+  registries ? { },
   secrets ? { },
   stacks ? { },
 }:
@@ -52,7 +54,7 @@ let
   envSecrets = stack: stacks.${stack}.envSecrets or [ ];
 in
 {
-  schema = 1;
+  schema = 2;
   inherit host hostKeys;
   root = "/run/pistack";
 
@@ -68,4 +70,9 @@ in
     path = "env/${stack}.env";
     secrets = builtins.sort builtins.lessThan (envSecrets stack);
   }) (builtins.filter (stack: envSecrets stack != [ ]) (builtins.attrNames stacks));
+
+  logins = map (registry: {
+    inherit registry;
+    secret = registries.${registry};
+  }) (builtins.attrNames registries);
 }

@@ -7,6 +7,7 @@
     ./pistack/options.nix
     ./pistack/assertions.nix
     ./pistack/firewall.nix
+    ./pistack/images.nix
     ./pistack/secrets.nix
     ./pistack/stacks.nix
     ./pistack/reconcile.nix

@@ -16,8 +16,10 @@ type Host struct {
 	Name    string
 	Env     map[string]string // the host's Compose variables
 	Secrets map[string]string // name to value version
-	Stacks  []*compose.Stack
-	Locks   map[string]images.Lock // of the stacks, by name; one without has none
+	// Registries maps a private registry to the secret that Docker logs in with.
+	Registries map[string]string
+	Stacks     []*compose.Stack
+	Locks      map[string]images.Lock // of the stacks, by name; one without has none
 }
 
 // Files maps a file's name inside hosts/<host>/generated/ to its content.
@@ -45,6 +47,9 @@ func Generate(h Host) (Files, error) {
 	if len(h.Secrets) > 0 {
 		options["secrets"] = h.secretsValue()
 	}
+	if len(h.Registries) > 0 {
+		options["registries"] = h.registriesValue()
+	}
 	if len(stacks) > 0 {
 		options["stacks"] = stacks
 	}
@@ -70,6 +75,14 @@ func (h Host) secretsValue() Attrs {
 	return all
 }
 
+func (h Host) registriesValue() Attrs {
+	all := Attrs{}
+	for registry, secret := range h.Registries {
+		all[registry] = Str(secret)
+	}
+	return all
+}
+
 func (h Host) stackValue(s *compose.Stack) Attrs {
 	files := Attrs{"override.yaml": Path("./" + overrideName(s))}
 	for _, f := range s.Files {
@@ -89,6 +102,9 @@ func (h Host) stackValue(s *compose.Stack) Attrs {
 	}
 	if len(s.EnvSecrets) > 0 {
 		v["envSecrets"] = Strings(s.EnvSecrets)
+	}
+	if run := images.Run(s, h.Locks[s.Name]); len(run) > 0 {
+		v["images"] = Strings(run)
 	}
 	if len(s.Secrets) > 0 {
 		v["secrets"] = fileSecretsValue(s.Secrets)

@@ -26,12 +26,13 @@ const hash = "1234567890123456789012345678901234567890123456789012345678901e10"
 
 func example() nixgen.Host {
 	return nixgen.Host{
-		Name:    "rpi-box-01",
-		Env:     map[string]string{"TZ": "Europe/Berlin", "MOTD": "a \"b\" $c \\n\nd"},
-		Secrets: map[string]string{"KEY": "20260102T030405Z-00000001", "PASSWORD": "20260102T030405Z-00000002"},
+		Name:       "rpi-box-01",
+		Env:        map[string]string{"TZ": "Europe/Berlin", "MOTD": "a \"b\" $c \\n\nd"},
+		Registries: map[string]string{"registry.example.org:5000": "KEY", "docker.io": "PASSWORD"},
+		Secrets:    map[string]string{"KEY": "20260102T030405Z-00000001", "PASSWORD": "20260102T030405Z-00000002"},
 		Stacks: []*compose.Stack{
 			{
-				Name: "chat", ComposeFiles: []string{"compose.yaml", "compose.rpi-box-01.yaml"}, EnvFiles: []string{".env"},
+				Name: "chat", Project: projectOf(map[string]string{"db": "postgres:18", "web": "registry.example.org:5000/web:1"}), ComposeFiles: []string{"compose.yaml", "compose.rpi-box-01.yaml"}, EnvFiles: []string{".env"},
 				Files:      []string{".env", "compose.rpi-box-01.yaml", "compose.yaml", "my site/in dex.html", "site"},
 				EnvSecrets: []string{"KEY"},
 				Secrets:    []compose.FileSecret{{Name: "PASSWORD", Mode: 0o400, UID: 999, GID: 998}},
@@ -40,13 +41,30 @@ func example() nixgen.Host {
 					{Name: "web", Inputs: hash, State: []compose.StateBind{{Path: "data/web", Target: "/data"}, {Path: "a $b", Target: "/c $d", ReadOnly: true}}},
 				},
 			},
-			{Name: "plain", ComposeFiles: []string{"compose.yaml"}, Files: []string{"compose.yaml"}, Services: []compose.Service{{Name: "x", Inputs: hash}}},
+			{Name: "plain", Project: projectOf(map[string]string{"x": ""}), ComposeFiles: []string{"compose.yaml"}, Files: []string{"compose.yaml"}, Services: []compose.Service{{Name: "x", Inputs: hash}}},
 		},
 	}
 }
 
+// projectOf is a model of services with these images.
+func projectOf(images map[string]string) *types.Project {
+	services := types.Services{}
+	for name, image := range images {
+		var s types.ServiceConfig
+		s.Image = image
+		services[name] = s
+	}
+	return &types.Project{Services: services}
+}
+
+// generate gives stacks that say nothing of their images an empty model.
 func generate(t *testing.T, h nixgen.Host) nixgen.Files {
 	t.Helper()
+	for _, s := range h.Stacks {
+		if s.Project == nil {
+			s.Project = &types.Project{}
+		}
+	}
 	files, err := nixgen.Generate(h)
 	if err != nil {
 		t.Fatal(err)

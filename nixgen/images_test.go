@@ -66,6 +66,22 @@ func TestLockedImages(t *testing.T) {
 	}
 }
 
+// TestImagesOfStack: the module has every image that the host pulls as Compose
+// will name it, and not the one that is brought there in another way.
+func TestImagesOfStack(t *testing.T) {
+	one := "sha256:" + strings.Repeat("1", 64)
+	want := `        images = [
+          "built"
+          "nginx:1.27@` + one + `"
+          "nginx:1.28"
+          "x@` + one + `"
+        ];
+`
+	if module := generate(t, locked())["default.nix"]; !bytes.Contains(module, []byte(want)) {
+		t.Errorf("want\n%sin\n%s", want, module)
+	}
+}
+
 // TestNoLock: a stack without a lock is generated as before there were any.
 func TestNoLock(t *testing.T) {
 	without := locked()

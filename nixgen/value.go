@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Value is a Nix value: Str, Int, Bool, Path, List or Attrs.
@@ -42,6 +43,7 @@ func Print(v Value) (string, error) {
 type printer struct {
 	out      strings.Builder
 	depth    int
+	after    string // what must stand in the same line as the end of the value
 	problems []error
 }
 
@@ -50,14 +52,26 @@ func (p *printer) newline() {
 	p.out.WriteString(strings.Repeat("  ", p.depth))
 }
 
+// width is how long a line can be, its indentation not counted.
+const width = 100
+
+// fits tells whether a text ends, with what must follow it, in the line that was begun.
+func (p *printer) fits(text string) bool {
+	line := p.out.String()
+	line = strings.TrimLeft(line[strings.LastIndexByte(line, '\n')+1:], " ")
+	return utf8.RuneCountInString(line+text+p.after) <= width
+}
+
 // nested writes what is between two brackets, one level deeper.
 func (p *printer) nested(open, close string, n int, item func(i int)) {
+	after := p.after
 	p.out.WriteString(open)
 	p.depth++
 	for i := range n {
 		p.newline()
 		item(i)
 	}
+	p.after = after
 	p.depth--
 	p.newline()
 	p.out.WriteString(close)
@@ -111,24 +125,53 @@ func (s Path) print(p *printer) {
 	if base == ".." {
 		base = "../."
 	}
-	p.out.WriteString("(" + base + " + " + quote("/"+rest) + ")")
+	p.sum(base, "+ "+quote("/"+rest))
+}
+
+// sum writes two terms in parentheses, on as few lines as they need.
+func (p *printer) sum(first, second string) {
+	line := first + " " + second
+	if p.fits("(" + line + ")") {
+		p.out.WriteString("(" + line + ")")
+		return
+	}
+	p.nested("(", ")", 1, func(int) {
+		p.after = ""
+		if !p.fits(line) {
+			p.out.WriteString(first)
+			p.newline()
+			line = second
+		}
+		p.out.WriteString(line)
+	})
 }
 
 func (l List) print(p *printer) {
-	switch len(l) {
-	case 0:
+	if len(l) == 0 {
 		p.out.WriteString("[ ]")
-	case 1:
-		p.out.WriteString("[ ")
-		l.item(p, 0)
-		p.out.WriteString(" ]")
-	default:
-		p.nested("[", "]", len(l), func(i int) { l.item(p, i) })
+		return
 	}
+	if line, ok := l.alone(); ok && p.fits(line) {
+		p.out.WriteString(line)
+		return
+	}
+	p.nested("[", "]", len(l), func(i int) { l.item(p, i) })
+}
+
+// alone is a list of one value, on one line. It is not ok where the value takes several.
+func (l List) alone() (line string, ok bool) {
+	if len(l) != 1 {
+		return "", false
+	}
+	var p printer
+	l.item(&p, 0)
+	line = p.out.String()
+	return "[ " + line + " ]", len(p.problems) == 0 && !strings.Contains(line, "\n")
 }
 
 // item puts a negative number in parentheses, as Nix wants it in a list.
 func (l List) item(p *printer, i int) {
+	p.after = ""
 	if n, ok := l[i].(Int); ok && n < 0 {
 		p.out.WriteByte('(')
 		defer p.out.WriteByte(')')
@@ -150,6 +193,7 @@ func (a Attrs) print(p *printer) {
 		p.refuseNUL(names[i])
 		p.out.WriteString(attrName(names[i]))
 		p.out.WriteString(" = ")
+		p.after = ";"
 		a[names[i]].print(p)
 		p.out.WriteByte(';')
 	})

@@ -16,6 +16,7 @@ import (
 )
 
 func TestPrint(t *testing.T) {
+	x := strings.Repeat("x", 100)
 	for _, c := range []struct {
 		name  string
 		value nixgen.Value
@@ -47,6 +48,12 @@ func TestPrint(t *testing.T) {
 		{"path with a space, one up", nixgen.Path("../a b"), `(../. + "/a b")`},
 		{"path with a space, here", nixgen.Path("./a b"), `(./. + "/a b")`},
 		{"path with an interpolation", nixgen.Path("./${a}"), `(./. + "/\${a}")`},
+		{"one in a list, as long as a line", nixgen.Attrs{"a": nixgen.Strings([]string{x[:89]})}, "{\n  a = [ \"" + x[:89] + "\" ];\n}"},
+		{"one in a list, too long", nixgen.Attrs{"a": nixgen.Strings([]string{x[:90]})}, "{\n  a = [\n    \"" + x[:90] + "\"\n  ];\n}"},
+		{"a list of one in a list", nixgen.List{nixgen.List{nixgen.Int(1)}}, "[ [ 1 ] ]"},
+		{"a list of two in a list", nixgen.List{nixgen.List{nixgen.Int(1), nixgen.Int(2)}}, "[\n  [\n    1\n    2\n  ]\n]"},
+		{"path, too long", nixgen.Path("./" + x[:90] + "@"), "(\n  ./. + \"/" + x[:90] + "@\"\n)"},
+		{"path, longer than a line", nixgen.Path("./" + x[:95] + "@"), "(\n  ./.\n  + \"/" + x[:95] + "@\"\n)"},
 		{"path in a list", nixgen.List{nixgen.Path("./a@b"), nixgen.Path("./c")}, "[\n  (./. + \"/a@b\")\n  ./c\n]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -76,7 +76,7 @@ func add(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	additions, err := planAdditions(c, store, wanted, name, version, value)
+	additions, err := planAdditions(c, f, store, wanted, name, version, value)
 	if err != nil {
 		return err
 	}
@@ -84,9 +84,16 @@ func add(c *ucli.Context) error {
 }
 
 // planAdditions encrypts one value, of one version, for several hosts.
-func planAdditions(c *ucli.Context, store secrets.Store, wanted []secrets.Wanted, name, version string, value []byte) ([]*secrets.Addition, error) {
+func planAdditions(c *ucli.Context, f *fleet.Fleet, store secrets.Store, wanted []secrets.Wanted, name, version string, value []byte) ([]*secrets.Addition, error) {
 	var additions []*secrets.Addition
 	for _, w := range wanted {
+		h, err := f.Host(w.Host)
+		if err != nil {
+			return nil, err
+		}
+		if err := checkLogin(h, name, value); err != nil {
+			return nil, err
+		}
 		a, err := store.PlanVersion(secrets.Label{Host: w.Host, Name: name, Version: version}, value, w.Readers, c.Bool("replace"))
 		if err != nil {
 			return nil, err

@@ -71,7 +71,7 @@ func copySecret(c *ucli.Context) error {
 	if err := checkNUL(c, f, hosts, as, opened.Value); err != nil {
 		return err
 	}
-	additions, err := planAdditions(c, store, wanted, as, opened.Label.Version, opened.Value)
+	additions, err := planAdditions(c, f, store, wanted, as, opened.Label.Version, opened.Value)
 	if err != nil {
 		return err
 	}

@@ -202,6 +202,9 @@ func (e *editing) check(value []byte) error {
 	if err := checkNUL(e.c, e.fleet, []fleet.Host{e.host}, e.name, value); err != nil {
 		return &rejected{question: again, err: err}
 	}
+	if err := checkLogin(e.host, e.name, value); err != nil {
+		return &rejected{question: again, err: err}
+	}
 	return nil
 }
 

@@ -79,7 +79,7 @@ func planImport(c *ucli.Context, f *fleet.Fleet, store secrets.Store, hosts []fl
 		wanted, err := addable(c, f, store, hosts, v.Name)
 		if err == nil {
 			var planned []*secrets.Addition
-			planned, err = planVariable(c, store, wanted, v)
+			planned, err = planVariable(c, f, store, wanted, v)
 			readers, additions = wanted, append(additions, planned...)
 			if err != nil {
 				err = fmt.Errorf("%s:%d: %s: %w", sourceName(c), v.Line, v.Name, err)
@@ -90,12 +90,12 @@ func planImport(c *ucli.Context, f *fleet.Fleet, store secrets.Store, hosts []fl
 	return readers, additions, errors.Join(problems...)
 }
 
-func planVariable(c *ucli.Context, store secrets.Store, wanted []secrets.Wanted, v envfile.Variable) ([]*secrets.Addition, error) {
+func planVariable(c *ucli.Context, f *fleet.Fleet, store secrets.Store, wanted []secrets.Wanted, v envfile.Variable) ([]*secrets.Addition, error) {
 	version, err := secrets.NewVersion(time.Now())
 	if err != nil {
 		return nil, err
 	}
-	return planAdditions(c, store, wanted, v.Name, version, []byte(v.Value))
+	return planAdditions(c, f, store, wanted, v.Name, version, []byte(v.Value))
 }
 
 // readVariables reads the file and keeps what shall become a secret.

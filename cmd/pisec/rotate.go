@@ -62,6 +62,9 @@ func rotate(c *ucli.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := checkLogin(host, name, value); err != nil {
+			return err
+		}
 		a, err := store.Plan(host.Name, name, value, readers, true, time.Now())
 		clear(value)
 		if err != nil {

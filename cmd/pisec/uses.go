@@ -27,7 +27,7 @@ func treeOf(f *fleet.Fleet) (tree *usage.Tree, done func()) {
 }
 
 func usageHost(h fleet.Host, entries []secrets.Entry) usage.Host {
-	wanted := usage.Host{Name: h.Name, Stacks: h.Stacks, Env: h.Env}
+	wanted := usage.Host{Name: h.Name, Stacks: h.Stacks, Env: h.Env, Registries: h.Registries}
 	for _, e := range entries {
 		wanted.Have = append(wanted.Have, e.Name)
 	}

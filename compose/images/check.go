@@ -62,6 +62,26 @@ func Pulled(s types.ServiceConfig) bool {
 	return s.Image != "" && s.Build == nil && s.PullPolicy != types.PullPolicyNever
 }
 
+// Run lists the references that a host pulls for a stack, as its containers name
+// them: of the services that it runs, with the digest of the lock where there is
+// one. They are sorted, and each stands there once.
+func Run(s *compose.Stack, lock Lock) []string {
+	var references []string
+	for _, service := range s.Services {
+		config := s.Project.Services[service.Name]
+		if config.Image == "" || config.PullPolicy == types.PullPolicyNever {
+			continue // brought to the machine in another way, and perhaps nowhere else
+		}
+		reference := config.Image
+		if pinned, locked := lock.Pinned(reference); locked && Pulled(config) {
+			reference = pinned
+		}
+		references = append(references, reference)
+	}
+	slices.Sort(references)
+	return slices.Compact(references)
+}
+
 // PlatformOf is what a registry calls the machines of a Nix system.
 func PlatformOf(system string) string {
 	return map[string]string{"aarch64-linux": "linux/arm64", "x86_64-linux": "linux/amd64"}[system]

@@ -122,6 +122,23 @@ func TestUses(t *testing.T) {
 	}
 }
 
+func TestRun(t *testing.T) {
+	s := load(t, `services:
+  a: {image: "nginx"}
+  b: {image: "nginx"}
+  c: {image: "x:${TAG}"}
+  d: {image: here, pull_policy: never}
+  e: {image: built, build: {dockerfile_inline: "FROM scratch"}}
+  f: {image: debugger, profiles: [debug]}
+  g: {image: "x@`+two+`"}
+`)
+	lock := images.Lock{{Reference: "nginx", Digest: one}, {Reference: "built", Digest: one}}
+	want := []string{"built", "nginx@" + one, "x:v1", "x@" + two}
+	if got := images.Run(s, lock); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestUnused(t *testing.T) {
 	uses := []images.Use{{Reference: "nginx"}}
 	if got, want := text(images.Unused("web", lock(), uses)), "images.lock:3:1: warning: no service uses image ghcr.io/a/b:v1 any more [unused-lock]"; got != want {

@@ -79,6 +79,9 @@ host.toml, under ` + "`[accept]`" + `. Compose ignores keys that begin with x-. 
     "9100/tcp" = "node exporter"
     53 = "dnsmasq"            # tcp and udp
 
+    [registries]              # private ones, and the secrets of the host, user:token, that they let in
+    "ghcr.io" = "GHCR_LOGIN"
+
     [accept]
     memory-sum = "the nightly jobs never run at the same time"
 

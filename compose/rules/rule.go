@@ -34,7 +34,7 @@ func All() []Rule {
 		[]Rule{
 			portClash(), openPort(), containerClash(), sharedName(), subnetClash(), missingExternal(),
 			memorySum(), memoryCgroup(),
-			plaintextKey(), plaintextSecret(), secretInEnvironment(), unusedSecret(),
+			plaintextKey(), plaintextSecret(), secretInEnvironment(), unusedSecret(), missingLogin(),
 			ignoredFile(), restart(), oneShot(), missingHealthcheck(), unboundedLog(), stateBind(),
 			dockerSocket(), privileged(), hostNetwork(), hostNamespace(), capability(),
 			badAccept(), staleAccept(),

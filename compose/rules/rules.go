@@ -38,6 +38,7 @@ type Target struct {
 	Open    []string   // interfaces that published ports may be reached on; "any" for all
 	Taken   []Port     // host ports of NixOS services
 	Accept  []Acceptance
+	Logins  []Login // [registries] of host.toml
 
 	Memory   int64            // RAM in bytes, 0 when it is not known
 	MemoryAt compose.Position // where host.toml says so
@@ -60,6 +61,12 @@ type Secret struct {
 type Variable struct {
 	Name, Value string
 	At          compose.Position
+}
+
+// Login is a private registry, and the secret that the host logs in with.
+type Login struct {
+	Registry, Secret string
+	At               compose.Position
 }
 
 // Port is a port of the host that a service of NixOS listens on.

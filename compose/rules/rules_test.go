@@ -129,6 +129,11 @@ func TestRules(t *testing.T) {
 			t.Secrets = []rules.Secret{{"A", "hosts/pi/secrets/A.age", false}, {"B", "hosts/pi/secrets/B.age", true}}
 		}), "hosts/pi/secrets/A.age: warning: no stack and no NixOS file of pi uses the secret A [unused-secret]"},
 
+		{"secret of a registry", stacks(plain).with(func(t *rules.Target) {
+			t.Secrets = []rules.Secret{{"A", "hosts/pi/secrets/A.age", true}}
+			t.Logins = []rules.Login{{"a.example", "A", compose.Position{File: "hosts/pi/host.toml", Line: 4, Column: 1}}, {"docker.io", "B", compose.Position{File: "hosts/pi/host.toml", Line: 5, Column: 1}}}
+		}), "hosts/pi/host.toml:5:1: error: pi has no secret B, with which it is to log in to docker.io [missing-login]"},
+
 		// Restart.
 		{"no restart policy", stacks("services:\n  web:\n    image: x\n"),
 			"a/compose.yaml:2:3: warning: service web has no restart policy: once it crashes it stays down [restart]"},

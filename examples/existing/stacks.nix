@@ -8,6 +8,7 @@
     stacks.hello = {
       composeFiles = [ "compose.yaml" ];
       files."compose.yaml" = ./compose.yaml;
+      images = [ "nginx:1.29.3-alpine" ];
     };
   };
 }

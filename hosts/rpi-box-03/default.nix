@@ -1,7 +1,11 @@
 { lib, ... }:
 
 {
-  imports = lib.optional (builtins.pathExists ./generated) ./generated;
+  imports = [
+    ./tailscale.nix
+    ./wifi.nix
+  ]
+  ++ lib.optional (builtins.pathExists ./generated) ./generated;
 
   time.timeZone = "Europe/Berlin";
 

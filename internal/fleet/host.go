@@ -26,6 +26,10 @@ type Host struct {
 	Reserved []ReservedPort    // ports of the host's own services, sorted
 	Accept   map[string]string // findings that are accepted: code to reason
 
+	// Registries maps a private registry, as in "ghcr.io", to the secret that its
+	// Docker logs in with.
+	Registries map[string]string
+
 	files fs.FS  // of the repository, to read from
 	root  string // of the work tree, to write to
 	doc   document
@@ -44,6 +48,8 @@ type hostFile struct {
 	Env     map[string]string `toml:"env"`
 	Ports   map[string]string `toml:"reserved_ports"`
 	Accept  map[string]string `toml:"accept"`
+	Logins  map[string]string `toml:"registries"`
+	Network networkTable      `toml:"network"` // read by modules/; only checked here
 }
 
 // SSH is what host.toml says of the way to a host. What it leaves out, the
@@ -86,7 +92,7 @@ func (h *Host) take(doc document, t hostFile, problems []error, known choices) [
 	h.Address, h.System, h.Board = t.Address, t.System, t.Board
 	h.Roles, h.Stacks, h.Tags, h.Env = t.Roles, t.Stacks, t.Tags, t.Env
 	h.SSH, h.User, h.Port = t.SSH, t.SSH.User, t.SSH.Port
-	h.Open, h.Accept, h.doc = t.Open, t.Accept, doc
+	h.Open, h.Accept, h.Registries, h.doc = t.Open, t.Accept, t.Logins, doc
 	if h.User == "" {
 		h.User = "root"
 	}
@@ -94,7 +100,7 @@ func (h *Host) take(doc document, t hostFile, problems []error, known choices) [
 		h.Port = 22
 	}
 	if len(problems) == 0 {
-		problems = append(h.validate(doc, known), h.readTarget(doc, t)...)
+		problems = slices.Concat(h.validate(doc, known), h.readTarget(doc, t), t.Network.validate(doc))
 	}
 	return problems
 }
@@ -124,7 +130,7 @@ func (h Host) validate(doc document, known choices) []error {
 	h.validateNames(wrong)
 	h.validateChoices(wrong, known)
 	h.validateEnv(wrong)
-	return problems
+	return append(problems, h.validateRegistries(doc)...)
 }
 
 func (h Host) validateNames(wrong func([]string, string, ...any)) {

@@ -33,11 +33,7 @@ var (
 func (r Registry) validate(doc document) []error {
 	var problems []error
 	wrong := func(key []string, format string, args ...any) {
-		p := doc.problem(key, format, args...)
-		for n := len(key) - 1; p.Line == 0 && n > 0; n-- {
-			p.Line, p.Column = doc.find(key[:n]) // where a whole table stands on one line
-		}
-		problems = append(problems, p)
+		problems = append(problems, doc.problemWithin(key, format, args...))
 	}
 	for _, host := range r.Insecure {
 		if !registryName.MatchString(host) {
@@ -47,7 +43,7 @@ func (r Registry) validate(doc document) []error {
 	for name, mirrors := range r.Mirrors {
 		key := []string{"registry", "mirrors", name}
 		switch {
-		case slices.Contains([]string{"index.docker.io", "registry-1.docker.io"}, name):
+		case isHubAlias(name):
 			wrong(key, `mirrors: write "docker.io" for %q`, name)
 		case !registryName.MatchString(name):
 			wrong(key, `mirrors: %q is not a registry; write one like "docker.io" or "ghcr.io"`, name)
@@ -59,6 +55,11 @@ func (r Registry) validate(doc document) []error {
 		}
 	}
 	return problems
+}
+
+// isHubAlias tells of another name of docker.io.
+func isHubAlias(name string) bool {
+	return name == "index.docker.io" || name == "registry-1.docker.io" || name == "registry.hub.docker.com"
 }
 
 // mirrorProblem tells what is wrong with a mirror's URL, or nothing.

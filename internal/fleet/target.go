@@ -27,8 +27,9 @@ var (
 	interfaceForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,14}$`)
 )
 
-// Position is where host.toml has a key, both from 1, or 0, 0.
-func (h Host) Position(key ...string) (line, column int) { return h.doc.find(key) }
+// Position is where host.toml has a key, or the table around it, both from 1, or
+// 0, 0.
+func (h Host) Position(key ...string) (line, column int) { return h.doc.findWithin(key) }
 
 // readTarget fills in Memory and Reserved, and checks them with Open and Accept.
 func (h *Host) readTarget(doc document, t hostFile) []error {

@@ -55,6 +55,22 @@ func (d document) decode(target any) []error {
 		known := keysAt(reflect.TypeOf(target).Elem(), key[:len(key)-1])
 		problems = append(problems, d.problem(key, "unknown key %q%s", key.String(), didYouMean(key[len(key)-1], known)))
 	}
+	return append(problems, d.notTables(reflect.TypeOf(target).Elem())...)
+}
+
+// notTables reports what stands where a table has to be: the library decodes
+// nothing from it, without an error.
+func (d document) notTables(t reflect.Type) []error {
+	var problems []error
+	var plain map[string]any
+	_, _ = toml.Decode(d.text, &plain) // it was decoded before
+	for i := range t.NumField() {
+		name := t.Field(i).Tag.Get("toml")
+		value, there := plain[name]
+		if _, table := value.(map[string]any); t.Field(i).Type.Kind() == reflect.Map && there && !table {
+			problems = append(problems, d.problem([]string{name}, "%s is no table: write [%s], and a line for each below it", name, name))
+		}
+	}
 	return problems
 }
 
@@ -80,6 +96,22 @@ var wrongType = regexp.MustCompile(`^toml: line (\d+) \(last key "(.*)"\): (.*)$
 func (d document) problem(key []string, format string, args ...any) *Problem {
 	line, column := d.find(key)
 	return &Problem{File: d.file, Line: line, Column: column, Message: fmt.Sprintf(format, args...)}
+}
+
+// problemWithin is a Problem at the line of a key, or of the nearest table around
+// it that has a line of its own.
+func (d document) problemWithin(key []string, format string, args ...any) *Problem {
+	p := d.problem(key, format, args...)
+	p.Line, p.Column = d.findWithin(key)
+	return p
+}
+
+// findWithin is find, or where a whole table stands on one line.
+func (d document) findWithin(key []string) (line, column int) {
+	for n := len(key); line == 0 && n > 0; n-- {
+		line, column = d.find(key[:n])
+	}
+	return line, column
 }
 
 // find returns line and column of a key, both from 1, or 0, 0. The TOML library

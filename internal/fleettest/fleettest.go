@@ -41,6 +41,7 @@ type (
 	Container = model.Container
 	Fault     = model.Fault
 	Call      = model.Call
+	Unit      = model.Unit
 	State     = model.State
 )
 

@@ -41,7 +41,13 @@ func Start(tb testing.TB, n int) *Fleet {
 	if _, err := keyPair(f.Identity); err != nil {
 		tb.Fatal(err)
 	}
-	build(tb, filepath.Join(dir, "machine"))
+	binary, err := machine()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "machine"), binary, 0o755); err != nil {
+		tb.Fatal(err)
+	}
 	f.Port = freePort(tb)
 	var wait sync.WaitGroup
 	gate := make(chan struct{}, 8)
@@ -82,14 +88,22 @@ func missing() string {
 	return ""
 }
 
-func build(tb testing.TB, path string) {
-	tb.Helper()
+// machine is the program that plays a machine, built once for all tests of a
+// process.
+var machine = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "fleettest-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "machine")
 	cmd := exec.Command("go", "build", "-o", path, "pistack/internal/fleettest/machine")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		tb.Fatalf("go build: %v\n%s", err, out)
+		return nil, fmt.Errorf("go build: %w\n%s", err, out)
 	}
-}
+	return os.ReadFile(path)
+})
 
 // address is of loopback, and another for every process of tests at a time.
 func address(i int) string {

@@ -65,7 +65,7 @@ func compute(ctx context.Context, repository memo.Repository, h fleet.Host) (Res
 	if compose.HasErrors(l.findings) {
 		return r, ctx.Err()
 	}
-	r.Files, err = nixgen.Generate(nixgen.Host{Name: h.Name, Env: h.Env, Secrets: Versions(l.secrets), Stacks: l.stacks, Locks: l.locks})
+	r.Files, err = nixgen.Generate(nixgen.Host{Name: h.Name, Env: h.Env, Secrets: Versions(l.secrets), Registries: h.Registries, Stacks: l.stacks, Locks: l.locks})
 	r.Needed, r.Images = l.needed(), l.images()
 	return r, errors.Join(err, ctx.Err())
 }

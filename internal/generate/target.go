@@ -52,6 +52,9 @@ func target(repository fs.FS, tracked compose.PathSet, l loaded) rules.Target {
 	for _, p := range h.Reserved {
 		t.Taken = append(t.Taken, rules.Port{Number: p.Port, Protocol: p.Protocol, Owner: p.Owner})
 	}
+	for _, registry := range slices.Sorted(maps.Keys(h.Registries)) {
+		t.Logins = append(t.Logins, rules.Login{Registry: registry, Secret: h.Registries[registry], At: placeOf(h, "registries", registry)})
+	}
 	for _, name := range slices.Sorted(maps.Keys(h.Env)) {
 		t.Env = append(t.Env, rules.Variable{Name: name, Value: h.Env[name], At: placeOf(h, "env", name)})
 	}
@@ -72,6 +75,9 @@ func placeOf(h fleet.Host, key ...string) compose.Position {
 // those that no stack uses: most hosts have none.
 func usedSecrets(repository fs.FS, l loaded) []rules.Secret {
 	used := map[string]bool{}
+	for _, name := range l.host.Registries {
+		used[name] = true
+	}
 	for _, s := range l.stacks {
 		for _, name := range s.EnvSecrets {
 			used[name] = true

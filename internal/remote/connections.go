@@ -105,7 +105,7 @@ func (cs *Connections) drop(host string, c *connection) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	// It fails when the connection is gone by itself, which is as good.
-	_, _ = run.Output(ctx, run.Command{Argv: []string{"ssh", "-F", cs.config.Path(), "-o", "ControlPath=" + c.socket, "-O", "exit", host}})
+	_, _ = run.Output(ctx, run.Command{Argv: []string{"ssh", "-F", cs.config.Path(), "-o", "ControlPath=" + c.socket, "-O", "exit", host}, OwnGroup: true})
 	os.Remove(c.socket)
 }
 

@@ -19,6 +19,9 @@ const (
 	defaultOutput = 1 << 20
 	lastLines     = 20
 	attempts      = 5
+	// grace is short: ssh ends at once, but the process of the shared connection
+	// holds its streams for as long as the script runs.
+	grace = time.Second
 )
 
 // Run runs a script as root and returns its standard output. A script that fails
@@ -140,7 +143,7 @@ func (s *session) command(argv []string) run.Command {
 	if s.call.Stdin != nil {
 		stdin = io.MultiReader(stdin, s.call.Stdin)
 	}
-	return run.Command{Argv: argv, Stdin: stdin}
+	return run.Command{Argv: argv, Stdin: stdin, Grace: grace, OwnGroup: true}
 }
 
 // stderr takes a line of ssh or the script.

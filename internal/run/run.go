@@ -5,6 +5,7 @@ package run
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,8 @@ import (
 	"time"
 )
 
-// grace is how long a child may take to end after SIGINT before it is killed.
+// grace is how long a child may take to end after SIGINT before it is killed, if
+// its Command does not say.
 const grace = 10 * time.Second
 
 // maxOutput bounds what Output keeps, in bytes; maxLine a line that Stream passes on.
@@ -32,11 +34,12 @@ const lastLines = 20
 
 // Command is a child process to run.
 type Command struct {
-	Argv  []string  // program and arguments
-	Dir   string    // working directory; empty for the caller's
-	Env   []string  // "NAME=value", on top of the caller's environment
-	Unset []string  // names of variables that the child does not get
-	Stdin io.Reader // nil for none
+	Argv  []string      // program and arguments
+	Dir   string        // working directory; empty for the caller's
+	Env   []string      // "NAME=value", on top of the caller's environment
+	Unset []string      // names of variables that the child does not get
+	Stdin io.Reader     // nil for none
+	Grace time.Duration // how long it may take to end after SIGINT; 0: 10 s
 
 	// OwnGroup keeps the terminal's Ctrl-C from the child and its children: when
 	// they end is the caller's decision, by way of the context.
@@ -168,7 +171,7 @@ func (c Command) prepare(ctx context.Context) *exec.Cmd {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		cmd.Cancel = func() error { return signalGroup(cmd, syscall.SIGINT) }
 	}
-	cmd.WaitDelay = grace
+	cmd.WaitDelay = cmp.Or(c.Grace, grace)
 	return cmd
 }
 

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -204,5 +205,28 @@ func wantTree(t *testing.T, root, want string) {
 	})
 	if err != nil || strings.Join(got, " ") != want {
 		t.Errorf("tree %v, want %s; %v", got, want, err)
+	}
+}
+
+// TestReservedNames: what the module refuses as the name of a stack is not offered
+// as one.
+func TestReservedNames(t *testing.T) {
+	module, err := os.ReadFile("../../modules/pistack/assertions.nix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := regexp.MustCompile(`(?s)reservedNames = \[(.*?)\]`).FindSubmatch(module)
+	if list == nil {
+		t.Fatal("the module has no list of reserved names")
+	}
+	names := regexp.MustCompile(`"(.*?)"`).FindAllSubmatch(list[1], -1)
+	if len(names) == 0 {
+		t.Fatal("the list of reserved names is empty")
+	}
+	for _, name := range names {
+		s := scaffold.Stack{Name: string(name[1]), Image: scaffold.DefaultImage}
+		if err := s.Check(); err == nil || !strings.Contains(err.Error(), "a unit of pistack itself") {
+			t.Errorf("%s: %v", s.Name, err)
+		}
 	}
 }

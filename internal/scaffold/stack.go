@@ -3,6 +3,7 @@ package scaffold
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -29,7 +30,7 @@ var (
 
 // reserved are names of units of pistack itself, as in modules/pistack/assertions.nix.
 func reserved(name string) bool {
-	return name == "firewall" || name == "reconcile" || name == "secrets" || name == "shutdown" || name == "undo"
+	return slices.Contains([]string{"firewall", "images", "reconcile", "secrets", "shutdown", "undo"}, name)
 }
 
 // Check tells what is wrong with the stack.

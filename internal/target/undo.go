@@ -48,13 +48,31 @@ func (m Machine) Disarm(ctx context.Context, id string) error {
 }
 
 // Undo brings the machine back now, by the very unit that the timer would start,
-// and waits for the end like Await. line gets what it writes; nil for nobody.
+// and waits for the end like Await, through connections that break. line gets what
+// it writes; nil for nobody.
 func (m Machine) Undo(ctx context.Context, id string, line func(string)) (Outcome, error) {
-	_, err := m.run(ctx, step{script: "fire.sh", says: "starting the undo", args: []string{id}})
-	if err != nil {
-		return Outcome{}, err
+	for {
+		_, err := m.run(ctx, step{script: "fire.sh", says: "starting the undo", args: []string{id}})
+		if err == nil {
+			return m.await(ctx, id, line)
+		}
+		if !isLost(err) {
+			return Outcome{}, err
+		}
+		if err := pause(ctx); err != nil { // it may have begun, and may be what broke the connection
+			return Outcome{}, err
+		}
 	}
-	return m.await(ctx, id, line)
+}
+
+// pause waits before the next attempt.
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(awaitPause):
+		return nil
+	}
 }
 
 // Await waits until the undo of a run, which somebody or the timer starts, is
@@ -83,10 +101,8 @@ func (m Machine) await(ctx context.Context, id string, line func(string)) (Outco
 		case err == nil && w.seen > before:
 			continue
 		}
-		select {
-		case <-ctx.Done():
-			return Outcome{}, ctx.Err()
-		case <-time.After(awaitPause):
+		if err := pause(ctx); err != nil {
+			return Outcome{}, err
 		}
 	}
 }

@@ -5,7 +5,7 @@
 //
 // A stack uses a secret when a value of its Compose files refers to it,
 // ${NAME}, or a service lists it under "secrets:". A NixOS file uses it when its
-// name stands there.
+// name stands there, and host.toml when [registries] names it.
 package usage
 
 import (
@@ -23,6 +23,8 @@ type Host struct {
 	Stacks []string
 	Env    map[string]string // its Compose variables
 	Have   []string          // names of the secrets it has
+
+	Registries map[string]string // private registries, to the secrets that its Docker logs in with
 }
 
 // Uses is where a host's secrets are used.
@@ -62,6 +64,7 @@ func (t *Tree) Of(h Host) Uses {
 	for _, stack := range h.Stacks {
 		s.stack(stack)
 	}
+	s.registries()
 	s.nix("hosts/" + h.Name)
 	s.nix("modules")
 	for _, files := range []map[string][]string{s.uses.By, s.uses.Missing} {
@@ -86,6 +89,18 @@ func (s *scan) found(name, file string) { s.uses.By[name] = append(s.uses.By[nam
 
 func (s *scan) missing(name, file string) {
 	s.uses.Missing[name] = append(s.uses.Missing[name], file)
+}
+
+// registries takes what was read from host.toml.
+func (s *scan) registries() {
+	for _, name := range s.host.Registries {
+		file := "hosts/" + s.host.Name + "/host.toml"
+		if s.have[name] {
+			s.found(name, file)
+		} else {
+			s.missing(name, file)
+		}
+	}
 }
 
 // read takes a file of the tree; one that is missing is no problem.

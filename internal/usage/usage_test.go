@@ -96,6 +96,17 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// TestRegistries: host.toml uses a secret, too, and wants one that is not there.
+func TestRegistries(t *testing.T) {
+	u := usage.Of(files(nil), usage.Host{Name: "pi", Have: []string{"A", "B"}, Registries: map[string]string{"a.example": "A", "b.example": "C", "docker.io": "A"}})
+	if want := map[string][]string{"A": {"hosts/pi/host.toml"}}; !reflect.DeepEqual(u.By, want) {
+		t.Errorf("by %v", u.By)
+	}
+	if want := map[string][]string{"C": {"hosts/pi/host.toml"}}; !reflect.DeepEqual(u.Missing, want) {
+		t.Errorf("missing %v", u.Missing)
+	}
+}
+
 // TestAgreesWithLoad: for stacks that include and extend, in every way, the
 // secrets are exactly those that package compose finds.
 func TestAgreesWithLoad(t *testing.T) {

@@ -11,6 +11,13 @@
     };
   };
 
+  # Those of the image, in its order: the last one is the screen.
+  boot.kernelParams = [
+    "console=ttyS0,115200n8"
+    "console=ttyAMA0,115200n8"
+    "console=tty0"
+  ];
+
   boot.initrd.availableKernelModules = [
     "usb-storage"
     "usbhid"

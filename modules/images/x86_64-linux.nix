@@ -4,6 +4,7 @@
 # /boot/grub/grub.cfg, which the first `nixos-rebuild switch` replaces.
 {
   config,
+  lib,
   modulesPath,
   pkgs,
   ...
@@ -29,6 +30,9 @@ let
 in
 {
   imports = [ (modulesPath + "/installer/sd-card/sd-image.nix") ];
+
+  # The partition of the firmware is empty here, and the board does not know it.
+  fileSystems."/boot/firmware".enable = lib.mkForce false;
 
   sdImage = {
     populateFirmwareCommands = "";

@@ -5,6 +5,7 @@ let
 
   reservedNames = [
     "firewall"
+    "images"
     "reconcile"
     "secrets"
     "shutdown"
@@ -38,6 +39,30 @@ let
     ''
   ) cfg.secrets;
 
+  isRegistry =
+    name:
+    builtins.match "([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\\[[0-9A-Fa-f:]+])(:[0-9]{1,5})?" name
+    != null
+    && !lib.elem name [
+      "index.docker.io"
+      "registry-1.docker.io"
+      "registry.hub.docker.com"
+    ];
+
+  registryAssertions = lib.concatLists (
+    lib.mapAttrsToList (name: secret: [
+      (check (isRegistry name) ''
+        pistack.registries."${name}": write the host of the registry, or host:port, as in "ghcr.io"; Docker Hub is "docker.io".
+      '')
+      (check (cfg.secrets ? ${secret}) ''
+        pistack.registries."${name}" names ${builtins.toJSON secret}, which pistack.secrets does not have: run `pisec add ${cfg.host} ${secret}` with user:token as its value, then `pistack generate ${cfg.host}`, or set pistack.secrets.<name>.file and .version.
+      '')
+    ]) cfg.registries
+  );
+
+  # What would lie in the place of /etc/pistack/images.
+  hidesList = path: path == "../../images" || lib.hasPrefix "../../images/" path;
+
   stackAssertions =
     name: stack:
     let
@@ -68,6 +93,9 @@ let
       (mustBeFiles "envFiles" stack.envFiles)
       (mustBeDeclared "envSecrets" stack.envSecrets)
       (mustBeDeclared "secrets" (builtins.attrNames stack.secrets))
+      (check (!lib.any hidesList files) ''
+        ${option}.files: ${list (lib.filter hidesList files)} would take the place of /etc/pistack/images, the list of this host's images: give the folder another name.
+      '')
       (check (lib.all isRelative files) ''
         ${option}.files: ${
           list (lib.filter (file: !isRelative file) files)
@@ -81,6 +109,7 @@ in
   config = lib.mkIf cfg.enable {
     assertions =
       secretAssertions
+      ++ registryAssertions
       ++ lib.concatLists (lib.mapAttrsToList stackAssertions cfg.stacks)
       ++ [
         (check (config.virtualisation.docker.enable || cfg.stacks == { }) ''

@@ -68,9 +68,7 @@ in
     enable = mkOption {
       type = types.bool;
       default = config.networking.firewall.enable && cfg.stacks != { };
-      defaultText = lib.literalExpression ''
-        config.networking.firewall.enable && config.pistack.stacks != { }
-      '';
+      defaultText = lib.literalExpression "config.networking.firewall.enable && config.pistack.stacks != { }";
       example = false;
       description = ''
         Whether ports that Docker publishes are closed, except on the interfaces of

@@ -12,6 +12,9 @@ let
   fileMode = types.strMatching "0[0-7]{3}" // {
     description = "file mode of four octal digits, such as 0400";
   };
+  imageReference = types.strMatching "[^[:space:]]+" // {
+    description = "reference of an image, without spaces";
+  };
   userId = types.ints.unsigned;
 
   ownership =
@@ -61,7 +64,8 @@ let
           type = types.str;
           readOnly = true;
           default = "/run/pistack/current/secrets/${name}";
-          defaultText = lib.literalMD "{file}`/run/pistack/current/secrets/<name>`";
+          defaultText = "/run/pistack/current/secrets/<name>";
+          example = "/run/pistack/current/secrets/TAILSCALE_AUTH_KEY";
           description = ''
             Where a NixOS service finds the plaintext, in memory only. The service has to be ordered
             after `pistack-secrets.service`.
@@ -125,6 +129,17 @@ let
             The files and folders that this stack has on the device, by their path relative to
             {file}`/etc/pistack/stacks/<name>`. A path may begin with `../` or `../../`: stacks that
             have the same file there share it. Each is a store path of its own.
+          '';
+        };
+        images = mkOption {
+          type = types.listOf imageReference;
+          default = [ ];
+          example = [ "ghcr.io/open-webui/open-webui:v0.6.36" ];
+          description = ''
+            The images that the services of this stack run, as their containers name them. They are the
+            stack's lines in {file}`/etc/pistack/images`, and are kept on the device while this system,
+            or one that {option}`pistack.images.keep` counts, may run. Of an image that is not listed
+            nothing is kept once no container has it.
           '';
         };
         envSecrets = mkOption {
@@ -221,6 +236,20 @@ in
       description = "The secrets of this host, all of which are decrypted at boot and on every change.";
     };
 
+    registries = mkOption {
+      type = types.attrsOf secretName;
+      default = { };
+      example = {
+        "docker.io" = "HUB_LOGIN";
+        "ghcr.io" = "GHCR_LOGIN";
+      };
+      description = ''
+        Private registries, by host or host:port, or `docker.io`, each with the secret that Docker logs
+        in with. The value of the secret is `user:token`. It is in memory only, and a new one restarts
+        no container.
+      '';
+    };
+
     stacks = mkOption {
       type = types.attrsOf (types.submodule stack);
       default = { };
@@ -238,6 +267,7 @@ in
     manifest = mkOption {
       type = types.path;
       readOnly = true;
+      example = "/nix/store/…-pistack-manifest.json";
       description = "The manifest of `pisec install` in the store, checked. It holds no plaintext.";
     };
   };

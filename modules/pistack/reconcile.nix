@@ -23,7 +23,7 @@ in
       enableDefaultPath = false;
       environment = import ./docker-environment.nix;
 
-      serviceConfig = {
+      serviceConfig = import ./docker-client.nix // {
         Type = "oneshot";
         ExecStart = utils.escapeSystemdExecArgs (
           [
@@ -34,6 +34,7 @@ in
           ++ lib.naturalSort (lib.mapAttrsToList (_: stack: stack.project) cfg.stacks)
         );
         TimeoutStartSec = "5min";
+        InaccessiblePaths = [ "-/run/pistack" ];
       };
     };
   };

@@ -14,6 +14,7 @@ let
     inherit (cfg)
       host
       hostKeys
+      registries
       secrets
       stacks
       ;

@@ -35,11 +35,12 @@ in
       enableDefaultPath = false;
       environment = import ./docker-environment.nix;
 
-      serviceConfig = {
+      serviceConfig = import ./docker-client.nix // {
         Type = "oneshot";
         RemainAfterExit = true;
         ExecStop = map stop (builtins.attrValues cfg.stacks);
         TimeoutStopSec = "2min";
+        InaccessiblePaths = [ "-/run/pistack" ];
       };
     };
   };

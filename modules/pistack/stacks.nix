@@ -120,6 +120,7 @@ let
       after = [
         "docker.service"
         "network-online.target"
+        "pistack-images.service"
         "pistack-reconcile.service"
         "pistack-secrets.service"
       ];
@@ -128,9 +129,16 @@ let
       restartTriggers = builtins.attrValues (storePaths stack);
 
       enableDefaultPath = false;
-      environment = import ./docker-environment.nix;
+      environment =
+        import ./docker-environment.nix
+        // lib.optionalAttrs (cfg.registries != { }) {
+          # What `pisec install` made of the secrets. Its content is no part of this unit: a new token
+          # restarts nothing.
+          DOCKER_CONFIG = "/run/pistack/current/docker";
+        };
 
-      serviceConfig = {
+      # Compose reads the variables of envSecrets, and Docker's daemon does all the rest.
+      serviceConfig = import ./docker-client.nix // {
         Type = "oneshot";
         # Compose resolves some paths of included files from here.
         WorkingDirectory = directory;
@@ -139,9 +147,8 @@ let
           up
         ];
         TimeoutStartSec = stack.startTimeout;
-        # Compose reads the variables of envSecrets.
-        LimitCORE = 0;
-        UMask = "0077";
+        # Compose looks at what a stack mounts from there.
+        ProtectHome = "read-only";
       };
     };
 in

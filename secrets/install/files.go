@@ -33,7 +33,7 @@ func (s fileSet) clear() {
 // folders of a generation. Only those of secrets/ can be walked into by
 // services that do not run as root; containers get theirs mounted by Docker.
 func folders() map[string]os.FileMode {
-	return map[string]os.FileMode{"secrets": 0o711, "stacks": 0o700, "env": 0o700}
+	return map[string]os.FileMode{"secrets": 0o711, "stacks": 0o700, "env": 0o700, "docker": 0o700}
 }
 
 // render computes the files that a manifest asks for.
@@ -53,6 +53,11 @@ func render(m *manifest.Manifest, all values) (fileSet, error) {
 			continue
 		}
 		set = append(set, file{path: e.Path, mode: 0o400, content: content})
+	}
+	if len(m.Logins) > 0 {
+		content, err := dockerConfig(m.Logins, all)
+		problems = append(problems, err)
+		set = append(set, file{path: dockerConfigPath, mode: 0o600, content: content})
 	}
 	slices.SortFunc(set, func(a, b file) int { return strings.Compare(a.path, b.path) })
 	return set, errors.Join(problems...)

@@ -8,7 +8,7 @@
 // generation is written beside the old one, and one rename of a symlink makes
 // it the current one:
 //
-//	<root>/generations/7/{secrets,stacks,env}/…
+//	<root>/generations/7/{secrets,stacks,env,docker}/…
 //	<root>/current -> generations/7
 //
 // A failure, a full file system or a kill at any step leaves the old generation

@@ -210,9 +210,12 @@ func TestModeAndFolders(t *testing.T) {
 	d.add("A", "x")
 	m := d.manifest("A")
 	m.Files = append(m.Files, manifest.File{Secret: "A", Path: "stacks/web/A", Mode: 0o444})
+	d.add("LOGIN", "me:token")
+	m.Secrets = d.manifest().Secrets
+	m.Logins = []manifest.Login{{Registry: "ghcr.io", Secret: "LOGIN"}}
 	d.mustInstall(m)
 	for path, mode := range map[string]os.FileMode{
-		"": 0o711, "secrets": 0o711, "stacks": 0o700, "stacks/web": 0o700, "env": 0o700,
+		"": 0o711, "secrets": 0o711, "stacks": 0o700, "stacks/web": 0o700, "env": 0o700, "docker": 0o700, "docker/config.json": 0o600,
 		"secrets/A": 0o400, "stacks/web/A": 0o444, "env/stack.env": 0o400,
 	} {
 		info, err := os.Stat(filepath.Join(d.root, "current", path))
@@ -269,6 +272,12 @@ func TestFailureKeepsTheOldSecrets(t *testing.T) {
 			d.add("A", poison+"\x00")
 			*m = *d.manifest("A")
 		}, []string{"secret A", "env/stack.env"}},
+		"no logins of registries": {func(d *device, m *manifest.Manifest) {
+			d.add("A", poison)
+			d.add("B", "me:"+poison+"\n")
+			*m = *d.manifest("A")
+			m.Logins = []manifest.Login{{Registry: "docker.io", Secret: "A"}, {Registry: "ghcr.io", Secret: "B"}}
+		}, []string{"secret A is no login of the registry docker.io", "secret B is no login of the registry ghcr.io"}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

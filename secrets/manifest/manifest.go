@@ -15,13 +15,14 @@ import (
 	"io"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
 
 // Schema is the version of the format that this package reads.
-const Schema = 1
+const Schema = 2
 
 // MaxSize bounds a manifest, in bytes; one with 1,000 secrets has 300 KiB.
 const MaxSize = 16 << 20
@@ -35,6 +36,7 @@ type Manifest struct {
 	Secrets  []Secret  `json:"secrets"`
 	Files    []File    `json:"files"`
 	EnvFiles []EnvFile `json:"envFiles"`
+	Logins   []Login   `json:"logins"` // of private registries, for Docker's command line
 }
 
 // Secret is an encrypted file to open.
@@ -57,6 +59,12 @@ type File struct {
 type EnvFile struct {
 	Path    string   `json:"path"` // below the generation's folder: env/…
 	Secrets []string `json:"secrets"`
+}
+
+// Login is a private registry and the secret, user:token, that it lets in.
+type Login struct {
+	Registry string `json:"registry"` // host or host:port, or docker.io
+	Secret   string `json:"secret"`
 }
 
 // Mode is a file's permission bits, written as an octal string: "0400".
@@ -119,7 +127,7 @@ func checkSchema(data []byte) error {
 }
 
 func (m *Manifest) validate() error {
-	v := validator{declared: map[string]bool{}, paths: map[string]bool{}}
+	v := validator{declared: map[string]bool{}, paths: map[string]bool{}, registries: map[string]bool{}}
 	v.check(m.Host != "", "host is empty")
 	v.check(len(m.HostKeys) > 0, "hostKeys is empty")
 	for _, k := range m.HostKeys {
@@ -140,14 +148,18 @@ func (m *Manifest) validate() error {
 		}
 		v.path(e.Path, "env/")
 	}
+	for _, l := range m.Logins {
+		v.login(l)
+	}
 	v.nested()
 	return errors.Join(v.problems...)
 }
 
 type validator struct {
-	declared map[string]bool
-	paths    map[string]bool
-	problems []error
+	declared   map[string]bool
+	paths      map[string]bool
+	registries map[string]bool
+	problems   []error
 }
 
 func (v *validator) check(ok bool, format string, args ...any) {
@@ -166,6 +178,17 @@ func (v *validator) secret(s Secret) {
 func (v *validator) use(where, name string) {
 	v.check(v.declared[name], "%s: secret %q is not declared", where, name)
 }
+
+// login refuses what Docker would not look up as a registry.
+func (v *validator) login(l Login) {
+	v.check(registryForm.MatchString(l.Registry), "logins: %q is not the host, or host:port, of a registry", l.Registry)
+	v.check(!v.registries[l.Registry], "logins: registry %s stands there twice", l.Registry)
+	v.registries[l.Registry] = true
+	v.use("logins: registry "+l.Registry, l.Secret)
+}
+
+// registryForm is a DNS name or an address, with or without a port.
+var registryForm = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?$`)
 
 // path refuses what could leave the generation's folder or meet another file.
 func (v *validator) path(p string, folders ...string) {

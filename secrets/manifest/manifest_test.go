@@ -11,7 +11,7 @@ import (
 )
 
 const good = `{
-  "schema": 1,
+  "schema": 2,
   "host": "rpi-box-01",
   "hostKeys": ["/etc/ssh/ssh_host_ed25519_key"],
   "root": "/run/pistack",
@@ -23,7 +23,8 @@ const good = `{
     {"secret": "KEY", "path": "secrets/KEY", "mode": "0400", "uid": 0, "gid": 0},
     {"secret": "PASSWORD", "path": "stacks/chat/PASSWORD", "mode": "444", "uid": 999, "gid": 998}
   ],
-  "envFiles": [{"path": "env/chat.env", "secrets": ["KEY", "PASSWORD"]}]
+  "envFiles": [{"path": "env/chat.env", "secrets": ["KEY", "PASSWORD"]}],
+  "logins": [{"registry": "docker.io", "secret": "KEY"}, {"registry": "registry.example.org:5000", "secret": "KEY"}]
 }`
 
 func TestRead(t *testing.T) {
@@ -32,7 +33,7 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &manifest.Manifest{
-		Schema: 1, Host: "rpi-box-01", HostKeys: []string{"/etc/ssh/ssh_host_ed25519_key"}, Root: "/run/pistack",
+		Schema: manifest.Schema, Host: "rpi-box-01", HostKeys: []string{"/etc/ssh/ssh_host_ed25519_key"}, Root: "/run/pistack",
 		Secrets: []manifest.Secret{
 			{Name: "KEY", File: "/nix/store/x-KEY.age", Version: "20260102T030405Z-00000001"},
 			{Name: "PASSWORD", File: "/nix/store/x-PASSWORD.age", Version: "20260102T030405Z-00000002"},
@@ -42,12 +43,13 @@ func TestRead(t *testing.T) {
 			{Secret: "PASSWORD", Path: "stacks/chat/PASSWORD", Mode: 0o444, UID: 999, GID: 998},
 		},
 		EnvFiles: []manifest.EnvFile{{Path: "env/chat.env", Secrets: []string{"KEY", "PASSWORD"}}},
+		Logins:   []manifest.Login{{Registry: "docker.io", Secret: "KEY"}, {Registry: "registry.example.org:5000", Secret: "KEY"}},
 	}
 	if !reflect.DeepEqual(m, want) {
 		t.Errorf("got  %+v\nwant %+v", m, want)
 	}
 	t.Run("a host without secrets", func(t *testing.T) {
-		m, err := manifest.Read(strings.NewReader(`{"schema": 1, "host": "pi", "hostKeys": ["/k"], "root": "/run/pistack", "secrets": [], "files": [], "envFiles": []}`))
+		m, err := manifest.Read(strings.NewReader(`{"schema": 2, "host": "pi", "hostKeys": ["/k"], "root": "/run/pistack", "secrets": [], "files": [], "envFiles": [], "logins": []}`))
 		if err != nil || len(m.Secrets) != 0 {
 			t.Errorf("%+v, %v", m, err)
 		}
@@ -57,10 +59,10 @@ func TestRead(t *testing.T) {
 // TestReadRefuses changes the good manifest in one place each.
 func TestReadRefuses(t *testing.T) {
 	for _, c := range []struct{ name, old, new, want string }{
-		{"newer schema", `"schema": 1`, `"schema": 2, "unheardOf": {}`, "the manifest has schema 2 and this pisec reads schema 1: system and pisec do not belong together"},
-		{"no schema", `"schema": 1,`, ``, "the manifest has schema 0 and this pisec reads schema 1: system and pisec do not belong together"},
-		{"schema as text", `"schema": 1`, `"schema": "1"`, "the manifest is not JSON: json: cannot unmarshal string into Go struct field .schema of type int"},
-		{"not JSON", good, `schema = 1`, "the manifest is not JSON: invalid character 's' looking for beginning of value"},
+		{"newer schema", `"schema": 2`, `"schema": 3, "unheardOf": {}`, "the manifest has schema 3 and this pisec reads schema 2: system and pisec do not belong together"},
+		{"no schema", `"schema": 2,`, ``, "the manifest has schema 0 and this pisec reads schema 2: system and pisec do not belong together"},
+		{"schema as text", `"schema": 2`, `"schema": "2"`, "the manifest is not JSON: json: cannot unmarshal string into Go struct field .schema of type int"},
+		{"not JSON", good, `schema = 2`, "the manifest is not JSON: invalid character 's' looking for beginning of value"},
 		{"empty", good, ``, "the manifest is not JSON: unexpected end of JSON input"},
 		{"cut short", `"env/chat.env"`, `"env/chat.env`, "the manifest is not JSON: "},
 		{"more behind it", good, good + "{}", "the manifest is not JSON: invalid character '{' after top-level value"},
@@ -88,6 +90,11 @@ func TestReadRefuses(t *testing.T) {
 		{"file twice", `"stacks/chat/PASSWORD"`, `"secrets/KEY"`, `manifest: path "secrets/KEY" stands there twice`},
 		{"file in another's place", `"stacks/chat/PASSWORD"`, `"secrets/KEY/PASSWORD"`, `manifest: path "secrets/KEY/PASSWORD" is below the file "secrets/KEY"`},
 		{"env file in stacks/", `"env/chat.env"`, `"stacks/chat.env"`, `manifest: path "stacks/chat.env" is not a clean path below env/`},
+		{"login with an unknown secret", `"docker.io", "secret": "KEY"`, `"docker.io", "secret": "NOPE"`, `manifest: logins: registry docker.io: secret "NOPE" is not declared`},
+		{"registry twice", `"registry.example.org:5000"`, `"docker.io"`, `manifest: logins: registry docker.io stands there twice`},
+		{"registry is a URL", `"docker.io"`, `"https://docker.io"`, `manifest: logins: "https://docker.io" is not the host, or host:port, of a registry`},
+		{"registry with a path", `"docker.io"`, `"docker.io/library"`, `manifest: logins: "docker.io/library" is not the host, or host:port, of a registry`},
+		{"no registry", `"docker.io"`, `""`, `manifest: logins: "" is not the host, or host:port, of a registry`},
 		{"negative owner", `"uid": 999`, `"uid": -1`, "manifest: stacks/chat/PASSWORD: uid and gid must not be negative"},
 		{"mode with a special bit", `"0400"`, `"4400"`, `the manifest is not valid: mode "4400" is not of the form "0400"`},
 		{"mode of five digits", `"0400"`, `"00400"`, `the manifest is not valid: mode "00400" is not of the form "0400"`},
@@ -124,8 +131,8 @@ func TestReadRefuses(t *testing.T) {
 // FuzzRead: what Read accepts is written as something that reads the same.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(good))
-	f.Add([]byte(`{"schema": 1, "host": "pi", "hostKeys": ["/k"], "root": "/r", "secrets": null, "files": null, "envFiles": null}`))
-	f.Add([]byte(`{"schema": 1, "Host": "pi", "hostKeys": ["/k"], "root": "/r", "secrets": [{"name":"A","file":"/a","version":"v"}], "files": [{"secret":"A","path":"secrets/a/b","mode":"0000","uid":1,"gid":2}]}`))
+	f.Add([]byte(`{"schema": 2, "host": "pi", "hostKeys": ["/k"], "root": "/r", "secrets": null, "files": null, "envFiles": null}`))
+	f.Add([]byte(`{"schema": 2, "Host": "pi", "hostKeys": ["/k"], "root": "/r", "secrets": [{"name":"A","file":"/a","version":"v"}], "files": [{"secret":"A","path":"secrets/a/b","mode":"0000","uid":1,"gid":2}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := manifest.Read(bytes.NewReader(data))
 		if err != nil {

@@ -14,6 +14,7 @@ let
   # Store paths of ours. Each changes with its content, so its name stands for it.
   ours = [
     "X-Restart-Triggers-pistack-[a-z0-9_-]+"
+    "images.sh"
     "pisec"
     "pistack-firewall.nft"
     "pistack-manifest.json"

@@ -26,6 +26,10 @@
           "host.env" = ./host.env;
           "override.yaml" = ./chat.override.yaml;
         };
+        images = [
+          "apache/tika:3.2.3.0"
+          "ghcr.io/open-webui/open-webui:v0.6.36"
+        ];
       };
     };
   };

@@ -23,6 +23,10 @@
           "override.yaml" = ./monitoring.override.yaml;
           "prometheus.yml" = ../../../stacks/monitoring/prometheus.yml;
         };
+        images = [
+          "grafana/grafana:12.2.1"
+          "prom/prometheus:v3.7.3"
+        ];
         secrets = {
           GRAFANA_ADMIN_PASSWORD = {
             gid = 0;

@@ -3,6 +3,16 @@
   pistack = {
     enable = true;
     host = "rpi-box-03";
+    secrets = {
+      TAILSCALE_AUTH_KEY = {
+        file = ../secrets/TAILSCALE_AUTH_KEY.age;
+        version = "20261124T180323Z-15cf172a";
+      };
+      WIFI_SECRETS = {
+        file = ../secrets/WIFI_SECRETS.age;
+        version = "20261124T180321Z-95875ab1";
+      };
+    };
     stacks = {
       home = {
         composeFiles = [
@@ -20,6 +30,10 @@
           "mosquitto.conf" = ../../../stacks/home/mosquitto.conf;
           "override.yaml" = ./home.override.yaml;
         };
+        images = [
+          "eclipse-mosquitto:2.0.22"
+          "ghcr.io/home-assistant/home-assistant:2025.11.2"
+        ];
       };
     };
   };

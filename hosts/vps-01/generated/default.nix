@@ -20,6 +20,10 @@
           "host.env" = ./host.env;
           "override.yaml" = ./web.override.yaml;
         };
+        images = [
+          "caddy:2.10.2"
+          "traefik/whoami:v1.11.0"
+        ];
       };
     };
   };

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -248,14 +249,17 @@ func cutConnections() {
 }
 
 // killSession kills the shells and the sshd above this process, up to the sshd
-// that listens.
+// that listens: from above, so that nobody is told of a death below.
 func killSession() {
-	parents := map[int]process{}
+	all := map[int]process{}
 	for _, p := range processes() {
-		parents[p.pid] = p
+		all[p.pid] = p
 	}
-	for p := parents[os.Getppid()]; p.pid > 1 && p.parent != 1; p = parents[p.parent] {
-		_ = syscall.Kill(p.pid, syscall.SIGKILL)
+	chain := []int{os.Getpid()}
+	for p := all[os.Getppid()]; p.pid > 1 && p.parent != 1; p = all[p.parent] {
+		chain = append(chain, p.pid)
 	}
-	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	for _, pid := range slices.Backward(chain) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
 }

@@ -186,6 +186,9 @@ func change(path string, s model.System, action string) int {
 	time.Sleep(s.Takes[action])
 	fmt.Fprintln(os.Stderr, "activating the configuration...")
 	check(activate(path))
+	if s.CutsLink {
+		cutConnections()
+	}
 	if len(s.Failed) > 0 {
 		return say(4, "warning: the following units failed: %s", strings.Join(s.Failed, ", "))
 	}

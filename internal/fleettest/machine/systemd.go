@@ -103,48 +103,36 @@ func waitForTimer(what, name string) error {
 		serviceOf(name, service)
 		return nil
 	}
-	for turn := 0; ; time.Sleep(tick) {
-		over := false
-		state(func(s *model.State) error {
-			timer, ok := s.Timers[name]
-			if over = !ok || timer.Turn < turn; over {
-				return nil
-			}
-			turn = timer.Turn
-			if time.Now().Before(timer.Deadline) {
-				return nil
-			}
-			over = true
-			delete(s.Timers, name)
-			delete(s.Units, name+".timer")
-			if s.Units[name+".service"].State == "" {
-				s.Units[name+".service"] = model.Unit{State: "activating"}
-				return nil
-			}
-			what = "" // somebody else has started it
-			return nil
-		})
-		if over {
-			if _, stopped := timerOf(name); what != "" && !stopped {
-				return runLoaded(name)
-			}
-			return nil
+	for over, elapsed := false, false; ; time.Sleep(tick) {
+		if over, elapsed = lookAtTimer(name); !over {
+			continue
 		}
+		if elapsed {
+			var service model.Service
+			state(func(s *model.State) error { service = s.Services[name]; return nil })
+			serviceOf(name, service)
+		}
+		return nil
 	}
 }
 
-func timerOf(name string) (service model.Service, gone bool) {
+// lookAtTimer tells whether a timer is over, and whether its service is to be
+// started: it is not when somebody stopped the timer, or started the service.
+func lookAtTimer(name string) (over, elapsed bool) {
 	state(func(s *model.State) error {
-		service, gone = s.Services[name], s.Units[name+".service"].State != "activating"
+		timer, ok := s.Timers[name]
+		if over = !ok; over || time.Now().Before(timer.Deadline) {
+			return nil
+		}
+		over, elapsed = true, s.Units[name+".service"].State == ""
+		delete(s.Timers, name)
+		delete(s.Units, name+".timer")
+		if elapsed {
+			s.Units[name+".service"] = model.Unit{State: "activating"}
+		}
 		return nil
 	})
-	return service, gone
-}
-
-func runLoaded(name string) error {
-	service, _ := timerOf(name)
-	serviceOf(name, service)
-	return nil
+	return over, elapsed
 }
 
 // serviceOf runs a transient service to its end, and forgets it.

@@ -48,7 +48,6 @@ type Timer struct {
 	Seconds  float64
 	Deadline time.Time
 	Service  Service
-	Turn     int // counts restarts
 }
 
 // Service is a transient service.

@@ -12,14 +12,12 @@ keep() { [ -z "$2" ] || ln -sfn "$2" "$roots/$1"; }
 record() {
   running=$(path_of /run/current-system)
   profile=$(path_of "$profiles/system")
-  number=$(readlink "$profiles/system" 2>/dev/null) || number=''
-  number=${number##*/system-}
   say id "$1"
   say seconds "$2"
   say next "$3"
   say running "$running"
   say profile "$profile"
-  say generation "${number%-link}"
+  say generation "$(generation)"
   say path "${running:+$running/sw/bin:}$PATH:/run/current-system/sw/bin:/usr/sbin:/usr/bin:/sbin:/bin"
   failed_units
 }

@@ -43,6 +43,14 @@ value_of() {
 # path_of LINK: where it leads in the end; nothing when there is none.
 path_of() { [ ! -e "$1" ] || readlink -f "$1"; }
 
+# The number in the name that the profile's link has: system-12-link.
+generation() {
+  number=$(readlink "$profiles/system" 2>/dev/null) || return 0
+  number=${number##*/}
+  number=${number#system-}
+  printf '%s' "${number%-link}"
+}
+
 # failed_units: a line "failed<TAB>UNIT" each.
 failed_units() {
   list=$(systemctl list-units --state=failed --plain --no-legend --full)
@@ -84,6 +92,7 @@ run_undo() {
     --setenv=PATH="$(value_of "$undo/before" path)" /bin/sh "$undo/undo.sh" "$undo"
 }
 
+# systemd counts OnActiveSec anew after every daemon-reload, of which a switch has one.
 start_timer() {
   run_undo --on-active="$(value_of "$undo/before" seconds)" --timer-property=AccuracySec=200ms
 }

@@ -27,7 +27,7 @@ changed() {
     [ -e "$unit" ] || continue
     name=${unit##*/pistack-}
     name=${name%.service}
-    case $name in firewall | reconcile | secrets | shutdown | undo) continue ;; esac
+    case $name in firewall | images | reconcile | secrets | shutdown | undo) continue ;; esac
     cmp -s "$1/etc/systemd/system/${unit##*/}" "$unit" || say changed "$name"
   done
 }

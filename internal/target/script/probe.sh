@@ -21,13 +21,6 @@ free_in() {
   done
 }
 
-# The number in the name that the profile's link has: system-12-link.
-generation() {
-  number=$(readlink "$profiles/system" 2>/dev/null) || return 0
-  number=${number##*/system-}
-  printf '%s' "${number%-link}"
-}
-
 undo_state() {
   if [ -e "$undo/armed" ]; then
     echo armed

@@ -90,6 +90,8 @@ result() {
 # Whoever moves this file has won: this script, or the run that takes the new system for good.
 mv "$folder/armed" "$folder/fired" 2>/dev/null || exit 0
 exec >>"$folder/log" 2>&1
+# It is still there when somebody asked for the undo.
+systemctl stop pistack-undo.timer 2>/dev/null
 stop_switch
 go_back "$(value_of "$folder/before" running)" "$(value_of "$folder/before" profile)" "$(value_of "$folder/before" generation)"
 release "$(value_of "$folder/before" id)"

@@ -79,6 +79,9 @@ machine_mount() {
   machine_unmount "$1"
   mount -t overlay overlay -o "lowerdir=$(tree_path),upperdir=$dir/upper,workdir=$dir/work" "$dir/root" ||
     die "cannot mount an overlay in $dir: VPI must lie on a disk's file system, not on an overlay or a tmpfs"
+  if [ -n "${VPI_DOCKER_SIZE:-}" ] && ! mountpoint -q "$dir/docker"; then
+    mount -t tmpfs -o "size=$VPI_DOCKER_SIZE,mode=711" tmpfs "$dir/docker"
+  fi
 }
 
 # The machine's own mount, and one that an nspawn that was killed leaves behind and then refuses to start over.
@@ -195,6 +198,7 @@ machine_rm() {
   machine_kill_supervisor "$n"
   cgroup_kill "$(net_machine "$n")"
   machine_unmount "$n"
+  ! mountpoint -q "$(machine_dir "$n")/docker" || umount --lazy "$(machine_dir "$n")/docker"
   net_down "$n"
   rm -rf --one-file-system "$(machine_dir "$n")"
 }

@@ -20,6 +20,7 @@ let
         import (root + "/modules/manifest.nix") {
           inherit (pistack) host;
           inherit stacks;
+          registries = pistack.registries or { };
           secrets = pistack.secrets or { };
         }
       )
@@ -69,6 +70,7 @@ let
     "@pisec@" = "${pisec}";
     "@pistack-manifest.json@" = "${manifest}";
     "@pistack-firewall.nft@" = "${firewall}";
+    "@images.sh@" = "${root + "/modules/pistack/images.sh"}";
     "@reconcile.sh@" = "${root + "/modules/pistack/reconcile.sh"}";
   }
   // builtins.listToAttrs (
@@ -80,8 +82,10 @@ let
 
   ownUnits = [
     "pistack-firewall.service"
+    "pistack-images.service"
     "pistack-reconcile.service"
     "pistack-secrets.service"
+    "pistack-shutdown.service"
   ];
 
   stackOf =
@@ -89,10 +93,7 @@ let
     let
       found = builtins.match "pistack-(.+)\\.service" unit;
     in
-    if found == null || builtins.elem unit ownUnits then
-      null
-    else
-      builtins.head found;
+    if found == null || builtins.elem unit ownUnits then null else builtins.head found;
   isGone = unit: stackOf unit != null && !(stacks ? ${stackOf unit});
   gone = builtins.filter isGone (builtins.attrNames units);
 
@@ -103,6 +104,21 @@ let
       ) gone) units."pistack-reconcile.service".text;
     };
   };
+
+  # The recorded hosts have no private registry: what modules/pistack/stacks.nix changes in the units of
+  # stacks where there is one is changed here.
+  withRegistries =
+    unit: text:
+    let
+      none = "DOCKER_CONFIG=/var/empty";
+      changed = builtins.replaceStrings [ none ] [ "DOCKER_CONFIG=/run/pistack/current/docker" ] text;
+    in
+    if pistack.registries or { } == { } || stackOf unit == null then
+      text
+    else if changed == text then
+      throw "testdata/nixos/units.json: ${host}: ${unit} has no ${none}"
+    else
+      changed;
 
   # A word nobody replaced would fail on the device only, far from its cause.
   fill =
@@ -128,6 +144,12 @@ in
 import ./toplevel.nix {
   name = "nixos-system-${host}";
   inherit (settings) system;
-  units = builtins.mapAttrs (name: unit: unit // { text = fill name unit.text; }) kept;
-  etc = builtins.listToAttrs (builtins.concatMap etcFiles (builtins.attrNames stacks));
+  units = builtins.mapAttrs (
+    name: unit: unit // { text = withRegistries name (fill name unit.text); }
+  ) kept;
+  etc = builtins.listToAttrs (builtins.concatMap etcFiles (builtins.attrNames stacks)) // {
+    "pistack/images" = builtins.toFile "pistack-images" (
+      import (root + "/modules/pistack/images-list.nix") { inherit stacks; }
+    );
+  };
 }
