@@ -116,10 +116,19 @@ func (m *machines) rollback(c *ucli.Context, f *fleet.Fleet, h fleet.Host, o dep
 		ID: id, Owner: owner(state), Options: o, Nix: source, Archive: archive,
 		Machine: func(host string) deploy.Machine { return m.machine(host) },
 		Sudo:    func(string) bool { return false }, // nixos-rebuild is not run
-		Sink:    func(e deploy.Event) { d.progress.Event(e) },
+		Sink: func(e deploy.Event) {
+			if !idle(e) {
+				d.progress.Event(e)
+			}
+		},
 	}
 	d.Revision, d.Dirty = to.Revision() // what the receipt says
 	return &goingBack{d, h, all, to}, nil
+}
+
+// idle tells of phases in which a rollback has nothing to do.
+func idle(e deploy.Event) bool {
+	return e.Kind == deploy.Begun && (e.Phase == deploy.Evaluate || e.Phase == deploy.Build || e.Phase == deploy.Copy)
 }
 
 func generations(ctx context.Context, m target.Machine) ([]rollback.Generation, error) {
