@@ -44,7 +44,11 @@ func consult(c *ucli.Context) error {
 	if err := parallelIsFit(c); err != nil {
 		return err
 	}
-	f, hosts, err := selectHosts(c)
+	f, err := cli.LoadFleet(c)
+	if err != nil {
+		return err
+	}
+	hosts, err := f.Select(c.Args().Slice()) // a fleet without hosts has a workstation, too
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,12 @@ import (
 // machineOf makes a machine of a fleet's first host.
 func machineOf(t *testing.T, f *fleettest.Fleet) target.Machine {
 	t.Helper()
-	config, err := remote.NewConfig(f.Remote(), remote.Options{Dir: t.TempDir(), IdentityFile: f.Identity})
+	return machineAs(t, f, f.Remote())
+}
+
+func machineAs(t *testing.T, f *fleettest.Fleet, hosts []remote.Host) target.Machine {
+	t.Helper()
+	config, err := remote.NewConfig(hosts, remote.Options{Dir: t.TempDir(), IdentityFile: f.Identity})
 	if err == nil {
 		err = config.Write()
 	}
@@ -227,6 +232,25 @@ func TestCheckup(t *testing.T) {
 	h.Shell(t, "mkdir -p /run/pistack/1 /nix/var/nix/db && ln -s 1 /run/pistack/current && mount -t tmpfs none /run/pistack/1")
 	if c, err = m.Checkup(t.Context()); err != nil || c.Secrets != "tmpfs" || !c.Writable {
 		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// TestTrusted: who logs in as somebody else has to be one of Nix's trusted users.
+func TestTrusted(t *testing.T) {
+	f := fleettest.Start(t, 1)
+	h := f.Hosts[0]
+	h.Boot(t, h.Install(t, webStack()))
+	h.Program(t, "sudo", `shift; SUDO_USER=admin exec "$@"`)
+	h.Shell(t, "touch /root/file")
+	hosts := f.Remote()
+	hosts[0].User = "admin"
+	m := machineAs(t, f, hosts)
+	for users, want := range map[string]bool{"root": false, "root admin": true, "root @root": true, "@wheel": false, "*": true, "": false} {
+		h.Program(t, "nix", `case "$*" in *'config show') exit 1 ;; esac; echo 'trusted-users = `+users+`'`)
+		c, err := m.Checkup(t.Context())
+		if err != nil || c.Login != "admin" || c.Trusted != want {
+			t.Errorf("trusted-users = %s: %q, %v, %v", users, c.Login, c.Trusted, err)
+		}
 	}
 }
 
