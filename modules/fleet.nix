@@ -87,6 +87,9 @@ in
 
       # Who may log in, one public key a line.
       keys = root + "/authorized_keys";
+
+      # Binary caches besides the public one.
+      cache = settings.cache or { };
     in
     import ./hosts.nix {
       inherit root;
@@ -104,6 +107,10 @@ in
         {
           users.users.root.openssh.authorizedKeys = lib.mkIf (builtins.pathExists keys) {
             keyFiles = [ keys ];
+          };
+          nix.settings = {
+            substituters = cache.urls or [ ];
+            trusted-public-keys = cache.keys or [ ];
           };
         }
       ]

@@ -173,15 +173,15 @@ func TestJudge(t *testing.T) {
 }
 
 func TestUnitChanges(t *testing.T) {
-	before := map[string]string{"same.service": "/1", "changed.service": "/1", "reloads.service": "/1", "left.service": "/1", "gone.service": "/1", "x@.service": "/1"}
+	before := map[string]string{"same.service": "/1", "changed.service": "/1", "reloads.service": "/1", "left.service": "/1", "gone.service": "/1", "gone.target": "/1", "x@.service": "/1"}
 	after := map[string]nix.Unit{
-		"same.service":    {File: "/1", Active: true},
-		"changed.service": {File: "/2", Active: true},
-		"reloads.service": {File: "/2", Switch: nix.Reload},
-		"left.service":    {File: "/2", Switch: nix.Leave},
-		"new.service":     {File: "/2", Active: true},
-		"idle.service":    {File: "/2"},
-		"x@.service":      {File: "/2"},
+		"same.service":    {Hash: "/1", Active: true},
+		"changed.service": {Hash: "/2", Active: true},
+		"reloads.service": {Hash: "/2", Switch: nix.Reload},
+		"left.service":    {Hash: "/2", Switch: nix.Leave},
+		"new.service":     {Hash: "/2", Active: true},
+		"idle.service":    {Hash: "/2"},
+		"x@.service":      {Hash: "/2"},
 	}
 	want := []UnitChange{{"changed.service", UnitRestart}, {"gone.service", UnitStop}, {"new.service", UnitStart}, {"reloads.service", UnitReload}}
 	if got := unitChanges(before, after); !reflect.DeepEqual(got, want) {

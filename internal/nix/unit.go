@@ -1,7 +1,8 @@
 package nix
 
 import (
-	"bufio"
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +13,7 @@ import (
 
 // Unit is a systemd unit of a built system, as far as a switch looks at it.
 type Unit struct {
-	File   string // store path of its text
+	Hash   string // SHA-256 of its text, in hex
 	Active bool   // some target or other unit wants it, so a switch starts it
 	Switch SwitchRule
 }
@@ -50,24 +51,25 @@ func (t Tool) Units(system string) (map[string]Unit, error) {
 	wanted := wantedIn(folder, entries)
 	units := map[string]Unit{}
 	for _, e := range entries {
-		if !switched(e.Name()) {
+		if !Switched(e.Name()) {
 			continue
 		}
 		file, err := filepath.EvalSymlinks(filepath.Join(folder, e.Name()))
 		if err != nil {
 			continue // a mask: a link to /dev/null is none, one to nowhere is
 		}
-		rule, err := readRule(file)
+		text, err := readUnit(file)
 		if err != nil {
 			return nil, err
 		}
-		units[e.Name()] = Unit{File: file, Active: wanted[e.Name()], Switch: rule}
+		units[e.Name()] = Unit{Hash: fmt.Sprintf("%x", sha256.Sum256(text)), Active: wanted[e.Name()], Switch: ruleOf(text)}
 	}
 	return units, nil
 }
 
-// switched tells whether a switch acts on units of that kind.
-func switched(name string) bool {
+// Switched tells whether a switch acts on units of that name: on those of most
+// kinds, and on none that is a template.
+func Switched(name string) bool {
 	switch filepath.Ext(name) {
 	case ".service", ".socket", ".timer", ".path", ".mount", ".swap":
 		return !strings.Contains(name, "@.") // a template is none by itself
@@ -93,20 +95,23 @@ func wantedIn(folder string, entries []fs.DirEntry) map[string]bool {
 	return wanted
 }
 
-// readRule finds the marks that NixOS leaves for switch-to-configuration.
-func readRule(file string) (SwitchRule, error) {
+// readUnit reads the text of a unit; that of one which is masked is empty.
+func readUnit(file string) ([]byte, error) {
 	info, err := os.Stat(file)
-	if err != nil || info.Size() > maxUnitLength || !info.Mode().IsRegular() {
-		return StopThenStart, err
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, err
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return StopThenStart, err
+	if info.Size() > maxUnitLength {
+		return nil, fmt.Errorf("%s: is larger than %d bytes", file, maxUnitLength)
 	}
-	defer f.Close()
+	return os.ReadFile(file)
+}
+
+// ruleOf finds the marks that NixOS leaves for switch-to-configuration.
+func ruleOf(text []byte) SwitchRule {
 	rule := StopThenStart
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		switch strings.ReplaceAll(strings.TrimSpace(lines.Text()), " ", "") {
+	for line := range bytes.Lines(text) {
+		switch strings.ReplaceAll(strings.TrimSpace(string(line)), " ", "") {
 		case "X-ReloadIfChanged=true":
 			rule = Reload
 		case "X-RestartIfChanged=false":
@@ -117,5 +122,5 @@ func readRule(file string) (SwitchRule, error) {
 			}
 		}
 	}
-	return rule, nil
+	return rule
 }

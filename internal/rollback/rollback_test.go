@@ -168,7 +168,7 @@ func TestOpen(t *testing.T) {
 	images, _ := s.Images("")
 	closure, _ := s.Closure(t.Context(), "")
 	units, _ := s.Units("")
-	if !slices.Equal(images, []string{"a", "b"}) || len(closure) > 0 || units["x.service"].File != "/nix/store/x" || s.Boots("") != "/nix/store/kernel" || s.Copy(t.Context(), "", "", nil) != nil {
+	if !slices.Equal(images, []string{"a", "b"}) || len(closure) > 0 || units["x.service"].Hash != "/nix/store/x" || s.Boots("") != "/nix/store/kernel" || s.Copy(t.Context(), "", "", nil) != nil {
 		t.Errorf("%q, %v, %v", images, closure, units)
 	}
 	var _ deploy.Nix = s

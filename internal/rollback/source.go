@@ -39,13 +39,13 @@ func Open(ctx context.Context, id string, m Machine, g Generation) (*Source, err
 	if err != nil {
 		return nil, err
 	}
-	files, err := m.Units(ctx, g.Path)
+	hashes, err := m.Units(ctx, g.Path)
 	if err != nil {
 		return nil, err
 	}
 	s := &Source{id: id, machine: m, generation: g, contents: contents, units: map[string]nix.Unit{}}
-	for name, file := range files {
-		s.units[name] = nix.Unit{File: file}
+	for name, hash := range hashes {
+		s.units[name] = nix.Unit{Hash: hash}
 	}
 	return s, nil
 }

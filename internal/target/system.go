@@ -25,7 +25,7 @@ func (m Machine) Invalid(ctx context.Context, paths []string) ([]string, error) 
 }
 
 // Units maps the units of a system that is in the machine's store, and their
-// drop-ins ("x.service.d/overrides.conf"), to the files that they are in the end.
+// drop-ins ("x.service.d/overrides.conf"), to the SHA-256 of their texts, in hex.
 func (m Machine) Units(ctx context.Context, system string) (map[string]string, error) {
 	units := map[string]string{}
 	s := step{script: "units.sh", says: "reading the units of " + system, args: []string{system}, output: 4 << 20}
