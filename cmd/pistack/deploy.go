@@ -37,18 +37,24 @@ Examples:
   pistack deploy '@lab' '!rpi-box-03'
   pistack deploy rpi-box-01 --explain      print the plan and its commands, and stop
   pistack deploy --action boot --yes       with the next reboot, without asking`,
-		Flags: append(planFlags(),
+		Flags: append(append(planFlags(), gateFlags()...),
 			cli.YesFlag(),
 			cli.DryRunFlag(),
 			&ucli.StringFlag{Name: "canary", Usage: "first deploy to this `HOST`, or to so many of them; the others follow if that went well"},
 			&ucli.BoolFlag{Name: "keep-going", Usage: "the others follow, however it went"},
-			&ucli.BoolFlag{Name: "no-gate", Usage: "nixos-rebuild alone: nothing is watched or undone"},
-			&ucli.DurationFlag{Name: "gate-window", Value: deploy.DefaultTiming().Window, Usage: "how long everything has to stay healthy"},
-			&ucli.DurationFlag{Name: "gate-limit", Value: deploy.DefaultTiming().GateLimit, Usage: "how long it may take until it is"},
-			&ucli.DurationFlag{Name: "undo-after", Value: deploy.DefaultTiming().Deadline, Usage: "a host that cannot be reached for so long goes back by itself"},
 		),
 		BashComplete: cli.CompleteSelectors(true),
 		Action:       deployHosts,
+	}
+}
+
+// gateFlags say how a new system is watched.
+func gateFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.BoolFlag{Name: "no-gate", Usage: "nixos-rebuild alone: nothing is watched or undone"},
+		&ucli.DurationFlag{Name: "gate-window", Value: deploy.DefaultTiming().Window, Usage: "how long everything has to stay healthy"},
+		&ucli.DurationFlag{Name: "gate-limit", Value: deploy.DefaultTiming().GateLimit, Usage: "how long it may take until it is"},
+		&ucli.DurationFlag{Name: "undo-after", Value: deploy.DefaultTiming().Deadline, Usage: "a host that cannot be reached for so long goes back by itself"},
 	}
 }
 

@@ -148,16 +148,22 @@ func deployOptions(c *ucli.Context) (deploy.Options, error) {
 	if o.EvalJobs == 0 {
 		o.EvalJobs = nix.EvalJobs(runtime.GOMAXPROCS(0))
 	}
-	for name, d := range map[string]*time.Duration{"undo-after": &o.Timing.Deadline, "gate-window": &o.Timing.Window, "gate-limit": &o.Timing.GateLimit} {
+	err := takeTiming(c, &o.Timing)
+	return o, err
+}
+
+// takeTiming reads the flags of gateFlags into what was chosen before.
+func takeTiming(c *ucli.Context, t *deploy.Timing) error {
+	for name, d := range map[string]*time.Duration{"undo-after": &t.Deadline, "gate-window": &t.Window, "gate-limit": &t.GateLimit} {
 		if !c.IsSet(name) {
 			continue
 		}
 		if *d = c.Duration(name); *d < 0 || *d > 24*time.Hour || name == "undo-after" && *d < 10*time.Second {
-			return o, cli.Usage("--%s %s: too short or too long", name, *d)
+			return cli.Usage("--%s %s: too short or too long", name, *d)
 		}
 	}
-	o.Timing.Renew = min(o.Timing.Renew, o.Timing.Deadline/4)
-	return o, nil
+	t.Renew = min(t.Renew, t.Deadline/4)
+	return nil
 }
 
 // newProgress chooses how a run is shown.

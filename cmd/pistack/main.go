@@ -30,6 +30,9 @@ out, nixos-rebuild deploys them. Begin with pistack init; then work in this orde
 pisec add, pistack check, pistack lock, pistack generate, git commit, pistack deploy.
 
 ` + cli.ExitHelp,
-		Commands: []*ucli.Command{initCommand(), hostCommand(), stackCommand(), checkCommand(), lockCommand(), buildCommand(), generateCommand(), diffCommand(), planCommand(), deployCommand(), imageCommand()},
+		Commands: []*ucli.Command{
+			initCommand(), hostCommand(), stackCommand(), checkCommand(), lockCommand(), buildCommand(), generateCommand(), diffCommand(), planCommand(), deployCommand(),
+			statusCommand(), rollbackCommand(), logsCommand(), execCommand(), rebootCommand(), unlockCommand(), doctorCommand(), imageCommand(),
+		},
 	}
 }

@@ -53,8 +53,13 @@ type step struct {
 
 // run runs a step. What the scripts' own exit statuses say is in the error.
 func (m Machine) run(ctx context.Context, s step) ([]byte, error) {
+	return m.text(ctx, script(s.script), s)
+}
+
+// text is run for a text that is not one script's.
+func (m Machine) text(ctx context.Context, script string, s step) ([]byte, error) {
 	out, err := m.shell.Run(ctx, remote.Call{
-		Host: m.host, Step: s.says, Script: script(s.script), Args: s.args, Stdin: s.stdin,
+		Host: m.host, Step: s.says, Script: script, Args: s.args, Stdin: s.stdin,
 		Fresh: s.fresh, Limit: s.limit, Line: s.line, Output: s.output,
 	})
 	return out, m.explain(s, out, err)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+	"time"
 
 	"pistack/internal/fleettest/model"
 )
@@ -22,6 +23,8 @@ func docker(args []string) int {
 	}
 	words, format := dockerWords(args)
 	switch {
+	case len(args) > 3 && args[0] == "compose" && args[1] == "--project-name" && args[3] == "logs":
+		return composeLogs(args[2], slices.Contains(args, "--follow"))
 	case len(words) >= 1 && words[0] == "version":
 		fmt.Println("26.1.5")
 	case len(words) >= 1 && words[0] == "ps":
@@ -93,7 +96,8 @@ func look(c model.Container) map[string]any {
 	}
 	labels := map[string]string{"com.docker.compose.project": c.Project, "com.docker.compose.service": c.Service}
 	return map[string]any{
-		"Id": c.ID, "Name": "/" + c.Name, "RestartCount": c.Restarts,
+		"HostConfig": map[string]any{"RestartPolicy": map[string]any{"Name": cmp.Or(c.Restart, "unless-stopped")}},
+		"Id":         c.ID, "Name": "/" + c.Name, "RestartCount": c.Restarts,
 		"Config": map[string]any{"Image": c.Image, "Labels": labels}, "State": inner,
 	}
 }
@@ -114,6 +118,27 @@ func pull(image string) int {
 		fmt.Println("credentials of", config)
 	}
 	return 0
+}
+
+// composeLogs writes what the containers of a project logged and, when it follows,
+// what they log until it is killed.
+func composeLogs(project string, follow bool) int {
+	for seen := map[string]int{}; ; time.Sleep(tick) {
+		var all []model.Container
+		state(func(s *model.State) error { all = s.Containers; return nil })
+		for _, c := range all {
+			if c.Project != project {
+				continue
+			}
+			for _, line := range c.Log[min(seen[c.ID], len(c.Log)):] {
+				fmt.Printf("%s  | %s\n", c.Name, line)
+			}
+			seen[c.ID] = len(c.Log)
+		}
+		if !follow {
+			return 0
+		}
+	}
 }
 
 func logs(s model.State, id string) int {

@@ -78,6 +78,12 @@ func furnish(path string) error {
 			return err
 		}
 	}
+	for name, text := range s.Etc {
+		file := filepath.Join(path, "etc", name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		os.WriteFile(filepath.Join(path, "nixos-version"), []byte("26.05.fleettest\n"), 0o644),
 		os.Symlink(filepath.Join(model.Inside, "bin"), filepath.Join(path, "sw/bin")),

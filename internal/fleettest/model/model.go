@@ -17,6 +17,7 @@ import (
 type System struct {
 	Name       string                   // after "nixos-system-"
 	Units      map[string]string        // name → text, below etc/systemd/system
+	Etc        map[string]string        `json:",omitempty"` // name → text, below etc
 	Containers []Container              // that run when it is active
 	Failed     []string                 // units that fail when it is active
 	Kernel     string                   // another one needs a reboot
@@ -32,6 +33,7 @@ type Container struct {
 	Project, Service, Name, ID, Image string
 	State, Health                     string // empty: running, and no healthcheck
 	ExitCode, Restarts                int
+	Restart                           string `json:",omitempty"` // restart policy; empty: unless-stopped
 	Log                               []string
 }
 
