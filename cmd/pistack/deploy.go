@@ -40,6 +40,7 @@ Examples:
 		Flags: append(append(planFlags(), gateFlags()...),
 			cli.YesFlag(),
 			cli.DryRunFlag(),
+			&ucli.BoolFlag{Name: "build", Usage: "first build, push and lock images of changed files, as pistack build does"},
 			&ucli.StringFlag{Name: "canary", Usage: "first deploy to this `HOST`, or to so many of them; the others follow if that went well"},
 			&ucli.BoolFlag{Name: "keep-going", Usage: "the others follow, however it went"},
 		),
@@ -121,6 +122,11 @@ func planned(c *ucli.Context) (*deployment, deploy.Plan, error) {
 			return nil, deploy.Plan{}, err
 		}
 	}
+	if c.Bool("build") {
+		if err := buildFirst(c, f, hosts); err != nil {
+			return nil, deploy.Plan{}, err
+		}
+	}
 	if err := ready(c, f, hosts); err != nil {
 		return nil, deploy.Plan{}, err
 	}
@@ -153,6 +159,13 @@ func ready(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) error {
 		return err
 	}
 	if err := refuseErrors(c, results, "nothing was deployed"); err != nil {
+		return err
+	}
+	stale, err := staleBuilds(c, w, results)
+	if err != nil {
+		return err
+	}
+	if err := refuseFindings(c, stale, "nothing was deployed"); err != nil {
 		return err
 	}
 	var problems []error

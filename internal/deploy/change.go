@@ -69,11 +69,12 @@ func (c *change) bring(ctx context.Context) error {
 // pull the others.
 func (c *change) fetch(ctx context.Context, images []string) error {
 	if c.run.Deliver != nil {
-		own := c.run.Deliver.Own(images)
-		if err := c.run.Deliver.Send(ctx, c.name(), own, c.line); err != nil {
-			return err
+		if own := c.run.Deliver.Own(images); len(own) > 0 {
+			if err := c.run.Deliver.Send(ctx, c.name(), own, c.line); err != nil {
+				return err
+			}
+			images = without(images, own)
 		}
-		images = without(images, own)
 	}
 	if len(images) == 0 {
 		return nil
