@@ -4,10 +4,10 @@
 GO ?= go
 TARGETS = linux/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: help build demo test prepare vet cross unit fuzz bench-secrets bench-compose nix bootstrap device record options eval clean uninstall
+.PHONY: help build demo test prepare vet cross unit fuzz bench-secrets bench-compose bench-build bench-image arm64 nix bootstrap device record options eval clean uninstall
 
 help: ## show this
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile
 
 build: ## build both commands into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/pisec ./cmd/pistack
@@ -15,7 +15,7 @@ build: ## build both commands into bin/
 demo: ## show the main job on a virtual Pi
 	testdata/demo
 
-test: prepare vet cross unit nix bootstrap device ## everything that CI runs
+test: prepare vet cross unit nix bootstrap device arm64 ## everything that CI runs
 
 prepare: ## install what the tests need
 	testdata/prepare
@@ -40,8 +40,14 @@ fuzz: ## every fuzz target for FUZZTIME
 bench-secrets: ## measure pisec beside age and sops-install-secrets
 	testdata/bench-secrets
 
+bench-image: ## measure sealing and writing SD images beside cp and dd; needs root
+	testdata/bench-image
+
 bench-compose: ## measure pistack beside Docker Compose and compose2nix
 	testdata/bench-compose
+
+bench-build: ## measure the hash of what an image is built from
+	testdata/bench-build
 
 nix: ## Nix files parse, generated values evaluate, systemd takes the recorded units
 	testdata/nixos/check
@@ -51,6 +57,9 @@ bootstrap: ## the playbook that turns a server into a host is sound
 
 device: ## deploys to a virtual Pi; needs root
 	testdata/device
+
+arm64: ## a sealed SD image boots on an emulated arm64 machine; needs root
+	testdata/arm64/run
 
 record: ## refresh testdata/nixos from a nixpkgs tree: make record NIXPKGS=…
 	testdata/nixos/record
@@ -65,5 +74,6 @@ clean: ## remove what was built, and virtual Pis
 	rm -rf bin
 	testdata/vpi/vpi clean
 
-uninstall: clean ## remove the virtual Pis' tree, too
+uninstall: clean ## remove the trees of virtual Pis and of the arm64 machine, too
 	testdata/vpi/vpi uninstall
+	rm -rf --one-file-system "$${ARM64:-/var/tmp/pistack-arm64}"

@@ -118,6 +118,7 @@
           packages = [
             self.packages.${pkgs.stdenv.hostPlatform.system}.pisec
             self.packages.${pkgs.stdenv.hostPlatform.system}.pistack
+            pkgs.e2fsprogs
             pkgs.git
             pkgs.nixos-rebuild-ng
             pkgs.openssh

@@ -59,9 +59,14 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// condition knows [sshd]: a real sshd can be run that root may log in to.
+// condition knows [sshd]: a real sshd can be run that root may log in to, and
+// [sdimage]: SD images can be made.
 func condition(name string) (bool, error) {
-	if name != "sshd" {
+	switch name {
+	case "sshd":
+	case "sdimage":
+		return haveImageTools()
+	default:
 		return false, fmt.Errorf("unknown condition %q", name)
 	}
 	_, err := os.Stat(sshd)
@@ -70,6 +75,23 @@ func condition(name string) (bool, error) {
 		return false, fmt.Errorf("nothing may be left out, and %s cannot be run as root", sshd)
 	}
 	return have, nil
+}
+
+// haveImageTools tells whether testdata/sdimage can be run.
+func haveImageTools() (bool, error) {
+	for _, name := range []string{"sfdisk", "mkfs.vfat", "mkfs.ext4", "debugfs", "zstd"} {
+		if _, err := os.Stat("/usr/sbin/" + name); err == nil {
+			continue
+		}
+		if _, err := exec.LookPath(name); err == nil {
+			continue
+		}
+		if os.Getenv("PISTACK_REQUIRE_ALL") != "" {
+			return false, fmt.Errorf("nothing may be left out, and %s is not there", name)
+		}
+		return false, nil
+	}
+	return true, nil
 }
 
 // sshd is started by its absolute path: it refuses anything else.
@@ -88,6 +110,11 @@ func setup(e *testscript.Env) error {
 	e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
 	e.Setenv("GIT_CONFIG_GLOBAL", "/dev/null")
 	e.Setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+	sdimage, err := filepath.Abs("../testdata/sdimage")
+	if err != nil {
+		return err
+	}
+	e.Setenv("SDIMAGE", sdimage)
 	systems := map[string]string{"amd64": "x86_64-linux", "arm64": "aarch64-linux"}
 	e.Setenv("system", systems[runtime.GOARCH])
 	e.Setenv("othersystem", systems[map[string]string{"amd64": "arm64", "arm64": "amd64"}[runtime.GOARCH]])

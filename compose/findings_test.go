@@ -156,10 +156,7 @@ func TestFindings(t *testing.T) {
 
 		// Unsupported.
 		{"extends here", stack{files: one(web + "  b:\n    extends: web\n")}, ""},
-		{"build", stack{files: one("services:\n  web:\n    build: .\n")},
-			"compose.yaml:3:5: error: service web has build and no image: a device pulls images and builds none [unsupported]"},
-		{"build by merge", stack{files: one("x-a: &a\n  build: .\nservices:\n  web:\n    <<: *a\n")},
-			"compose.yaml:4:3: error: service web has build and no image: a device pulls images and builds none [unsupported]"},
+		{"build", stack{files: one("services:\n  web:\n    build: .\n")}, ""},
 		{"build and image", stack{files: one(web + "    build: .\n")}, ""},
 		{"build for the laptop only", stack{files: map[string]string{"compose.yaml": "services:\n  web:\n    build: .\n", "compose.pi.yaml": web + "    build: !reset null\n"}}, ""},
 		{"label_file", stack{files: map[string]string{"compose.yaml": web + "    label_file: l\n", "l": "A=$NOT_INTERPOLATED\n"}}, ""},

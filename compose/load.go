@@ -147,7 +147,7 @@ func (l *loading) services(context.Context) {
 		l.configs(config, in)
 		l.envFiles(config, in)
 		l.labelFiles(config, in)
-		s.Resets = l.resets(config)
+		s.Resets = resets(config)
 		s.Inputs = in.hash()
 		l.stack.inputs[name] = in
 		l.stack.Services = append(l.stack.Services, s)
@@ -155,14 +155,9 @@ func (l *loading) services(context.Context) {
 }
 
 // resets lists what a device must not see of a service: it never builds.
-func (l *loading) resets(config types.ServiceConfig) []string {
+func resets(config types.ServiceConfig) []string {
 	if config.Build == nil {
 		return nil
-	}
-	if config.Image == "" {
-		l.report(l.docs.find("services", config.Name, "build"), CodeUnsupported, Error,
-			fmt.Sprintf("service %s has build and no image: a device pulls images and builds none", config.Name),
-			"add image: REGISTRY/NAME:TAG beside build, then docker compose build and docker compose push")
 	}
 	if config.PullPolicy == types.PullPolicyBuild {
 		return []string{"build", "pull_policy"}

@@ -19,7 +19,8 @@ type Host struct {
 	// Registries maps a private registry to the secret that Docker logs in with.
 	Registries map[string]string
 	Stacks     []*compose.Stack
-	Locks      map[string]images.Lock // of the stacks, by name; one without has none
+	Locks      map[string]images.Lock       // of the stacks, by name; one without has none
+	Built      map[string]map[string]string // stack and service to the built image that runs
 }
 
 // Files maps a file's name inside hosts/<host>/generated/ to its content.
@@ -103,7 +104,7 @@ func (h Host) stackValue(s *compose.Stack) Attrs {
 	if len(s.EnvSecrets) > 0 {
 		v["envSecrets"] = Strings(s.EnvSecrets)
 	}
-	if run := images.Run(s, h.Locks[s.Name]); len(run) > 0 {
+	if run := images.Run(s, h.Locks[s.Name], h.Built[s.Name]); len(run) > 0 {
 		v["images"] = Strings(run)
 	}
 	if len(s.Secrets) > 0 {

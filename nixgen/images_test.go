@@ -82,6 +82,17 @@ func TestImagesOfStack(t *testing.T) {
 	}
 }
 
+// TestBuiltImages: a service that is built runs the image that was built for it,
+// also where the author named none.
+func TestBuiltImages(t *testing.T) {
+	h := nixgen.Host{Name: "pi", Built: map[string]map[string]string{"web": {"app": "pistack.invalid/web-app:1"}}}
+	h.Stacks = []*compose.Stack{{Name: "web", Services: []compose.Service{{Name: "app", Inputs: hash, Resets: []string{"build"}}}}}
+	p := merge(t, "services:\n  app:\n    build: .\n", generate(t, h)["web.override.yaml"], nil)
+	if app := p.Services["app"]; app.Image != "pistack.invalid/web-app:1" || app.Build != nil {
+		t.Errorf("image %q, build %v", app.Image, app.Build)
+	}
+}
+
 // TestNoLock: a stack without a lock is generated as before there were any.
 func TestNoLock(t *testing.T) {
 	without := locked()

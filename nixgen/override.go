@@ -25,7 +25,7 @@ func overrideName(s *compose.Stack) string { return s.Name + ".override.yaml" }
 func overrideFile(h Host, s *compose.Stack) ([]byte, error) {
 	services := &yaml.Node{Kind: yaml.MappingNode}
 	for _, service := range s.Services {
-		set(services, service.Name, serviceOverride(s, service, h.Locks[s.Name]))
+		set(services, service.Name, serviceOverride(s, service, h.image(s, service)))
 	}
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	set(root, "services", services)
@@ -42,11 +42,22 @@ func overrideFile(h Host, s *compose.Stack) ([]byte, error) {
 	return out.Bytes(), encoder.Close()
 }
 
-func serviceOverride(s *compose.Stack, service compose.Service, lock images.Lock) *yaml.Node {
+// image is the one that the device runs, where that is not the author's text.
+func (h Host) image(s *compose.Stack, service compose.Service) string {
+	if built := h.Built[s.Name][service.Name]; built != "" {
+		return built
+	}
+	if image, locked := h.Locks[s.Name].Pinned(service.Image); locked && images.Pulled(s.Project.Services[service.Name]) {
+		return image
+	}
+	return ""
+}
+
+func serviceOverride(s *compose.Stack, service compose.Service, image string) *yaml.Node {
 	labels := &yaml.Node{Kind: yaml.MappingNode}
 	set(labels, InputsLabel, text(service.Inputs))
 	n := &yaml.Node{Kind: yaml.MappingNode}
-	if image, locked := lock.Pinned(service.Image); locked && images.Pulled(s.Project.Services[service.Name]) {
+	if image != "" {
 		set(n, "image", text(image))
 	}
 	for _, key := range service.Resets {

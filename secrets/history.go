@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -58,6 +59,17 @@ type Commit struct {
 	Hash   string
 	At     time.Time
 	Author string
+}
+
+// String names a commit: hash, day and author.
+func (c *Commit) String() string {
+	switch {
+	case c == nil:
+		return "-"
+	case c.Hash == "":
+		return "now, not committed"
+	}
+	return strings.TrimSpace(fmt.Sprintf("%.9s %s %s", c.Hash, c.At.Format("2006-01-02"), c.Author))
 }
 
 // Change is one file of a commit, before and after it.

@@ -32,6 +32,17 @@ func (s *Span) Begins(at *Commit) {
 	}
 }
 
+// UntilText says when it ended.
+func (s Span) UntilText() string {
+	switch {
+	case s.Now:
+		return "now"
+	case s.Until == nil:
+		return "another branch"
+	}
+	return s.Until.String()
+}
+
 // Ends takes note of a commit since which it does not.
 func (s *Span) Ends(at *Commit) { s.Until = at }
 

@@ -53,7 +53,7 @@ func printKey(w io.Writer, s audit.Shown) {
 	}
 	fmt.Fprintln(w, name)
 	for _, source := range s.Sources {
-		fmt.Fprintf(w, "  %s from %s until %s", source.File, commitText(source.From), untilText(source.Span))
+		fmt.Fprintf(w, "  %s from %s until %s", source.File, source.From, source.Span.UntilText())
 		if source.Fingerprint != "" {
 			fmt.Fprintf(w, ", %s", source.Fingerprint)
 		}
@@ -84,7 +84,7 @@ func printKnowledge(w io.Writer, s audit.Shown, whole bool, states map[string]bo
 		listed++
 		states[k.Value.State] = true
 		host, name := placeOf(k.Value)
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", host, name, k.Value.State, commitText(k.From), untilText(k.Span), orDash(strings.Join(nextFor(k), " && ")))
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\n", host, name, k.Value.State, k.From, k.Span.UntilText(), orDash(strings.Join(nextFor(k), " && ")))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -182,27 +182,6 @@ func counted(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
-}
-
-// commitText names a commit: hash, day and author.
-func commitText(c *secrets.Commit) string {
-	switch {
-	case c == nil:
-		return "-"
-	case c.Hash == "":
-		return "now, not committed"
-	}
-	return strings.TrimSpace(fmt.Sprintf("%.9s %s %s", c.Hash, c.At.Format("2006-01-02"), c.Author))
-}
-
-func untilText(s secrets.Span) string {
-	switch {
-	case s.Now:
-		return "now"
-	case s.Until == nil:
-		return "another branch"
-	}
-	return commitText(s.Until)
 }
 
 // placeOf is where a value stands or, when it does not, stood.

@@ -2,20 +2,16 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strings"
-	"time"
 
 	ucli "github.com/urfave/cli/v2"
 	"golang.org/x/crypto/ssh"
 
 	"pistack/internal/cli"
 	"pistack/internal/fleet"
-	"pistack/secrets"
+	"pistack/internal/sshkey"
 )
 
 func hostKeyCommand() *ucli.Command {
@@ -107,7 +103,7 @@ func newHostKey(c *ucli.Context) (ssh.PublicKey, error) {
 		return nil, cli.Usage("say where the new key is: --file PUB or --from-ssh ADDR")
 	}
 	if address != "" {
-		return askHostKey(c.Context, address)
+		return sshkey.Ask(c.Context, address)
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -126,44 +122,4 @@ func newHostKey(c *ucli.Context) (ssh.PublicKey, error) {
 		return nil, refuse(fmt.Sprintf("is a key of type %s, and secrets are encrypted to ssh-ed25519 keys only", key.Type()))
 	}
 	return key, nil
-}
-
-// unreachable says what to look at when nobody answers.
-func unreachable(ctx context.Context, address string, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return &secrets.Error{Message: "no answer from " + address, Err: err,
-		Fix: "check the address and the port (ADDR:PORT), and that sshd runs there; or copy the key and use --file"}
-}
-
-// errSeen ends a handshake once the host key is known.
-var errSeen = errors.New("host key seen")
-
-// askHostKey takes the key that an sshd shows, without logging in.
-func askHostKey(ctx context.Context, address string) (ssh.PublicKey, error) {
-	if _, _, err := net.SplitHostPort(address); err != nil {
-		address = net.JoinHostPort(address, "22")
-	}
-	dialer := net.Dialer{Timeout: 15 * time.Second}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, unreachable(ctx, address, err)
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(15 * time.Second)); err != nil {
-		return nil, err
-	}
-	var seen ssh.PublicKey
-	_, _, _, err = ssh.NewClientConn(conn, address, &ssh.ClientConfig{
-		HostKeyAlgorithms: []string{ssh.KeyAlgoED25519},
-		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
-			seen = key
-			return errSeen
-		},
-	})
-	if seen == nil {
-		return nil, fmt.Errorf("%s shows no ssh-ed25519 host key: %w", address, err)
-	}
-	return seen, nil
 }

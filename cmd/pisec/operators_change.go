@@ -8,6 +8,7 @@ import (
 
 	"pistack/internal/cli"
 	"pistack/internal/fleet"
+	"pistack/internal/readers"
 	"pistack/secrets"
 )
 
@@ -47,7 +48,7 @@ func changeOperators(c *ucli.Context, f *fleet.Fleet, change operatorChange) err
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "wrote %s, rekeyed %s\n", fleet.Marker, cli.Count(len(plan.Changes), "file"))
-	showLost(c, f, plan)
+	readers.PrintLost(c.Context, c.App.Writer, f, plan)
 	fmt.Fprintln(c.App.ErrWriter, "next: git add fleet.toml hosts && git commit")
 	return nil
 }

@@ -1,31 +1,18 @@
 package main
 
 import (
-	"fmt"
-	"os"
-	"slices"
-	"strings"
-
 	ucli "github.com/urfave/cli/v2"
 
 	"pistack/internal/cli"
 	"pistack/internal/fleet"
 	"pistack/internal/plugin"
+	"pistack/internal/readers"
 	"pistack/secrets"
 )
 
 // readersOf are the readers of a host's secrets: the host and the operators.
 func readersOf(c *ucli.Context, f *fleet.Fleet, host fleet.Host) ([]secrets.Reader, error) {
-	key, err := host.PublicKey()
-	if err != nil {
-		return nil, err
-	}
-	first, err := secrets.ParseReader(host.Dir()+"/"+fleet.KeyFile, key, nil)
-	if err != nil {
-		return nil, err
-	}
-	operators, err := operatorsOf(c, f, f.Operators)
-	return append([]secrets.Reader{first}, operators...), err
+	return readers.Of(f, host, pluginsOf(c, f))
 }
 
 // sameReaders tells whether hosts still have the readers that something was
@@ -46,45 +33,20 @@ func sameReaders(c *ucli.Context, f *fleet.Fleet, wanted []secrets.Wanted) func(
 
 // haveReaders compares the readers of now with the wanted ones.
 func haveReaders(c *ucli.Context, f *fleet.Fleet, wanted []secrets.Wanted) error {
-	for _, w := range wanted {
-		h, err := f.Host(w.Host)
-		if err != nil {
-			return err
-		}
-		now, err := readersOf(c, f, h)
-		if err != nil {
-			return err
-		}
-		if !slices.EqualFunc(now, w.Readers, func(a, b secrets.Reader) bool { return a.Text == b.Text }) {
-			return &secrets.Error{
-				Message: fmt.Sprintf("the readers of %s's secrets have changed meanwhile, by another command or an edit", w.Host),
-				Fix:     "nothing was written; run this again",
-			}
-		}
-	}
-	return nil
+	return readers.Check(f, wanted, pluginsOf(c, f))
+}
+
+// wantedReaders says who shall read the secrets of hosts.
+func wantedReaders(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) ([]secrets.Wanted, error) {
+	return readers.Wanted(f, hosts, pluginsOf(c, f))
 }
 
 // operatorsOf parses the recipients of fleet.toml.
 func operatorsOf(c *ucli.Context, f *fleet.Fleet, texts []string) ([]secrets.Reader, error) {
-	allowed := pluginsOf(c, f)
-	var readers []secrets.Reader
-	for i, text := range texts {
-		r, err := secrets.ParseReader(fleet.OperatorSource(i), text, allowed)
-		if err != nil {
-			return nil, err
-		}
-		readers = append(readers, r)
-	}
-	return readers, nil
+	return readers.Operators(texts, pluginsOf(c, f))
 }
 
-// pluginsOf are the age plugins that may be started: those that the fleet
-// allows and those that the user does. f may be nil.
+// pluginsOf are the age plugins that may be started. f may be nil.
 func pluginsOf(c *ucli.Context, f *fleet.Fleet) plugin.Allowed {
-	names := strings.FieldsFunc(os.Getenv("PISEC_PLUGINS"), func(r rune) bool { return r == ',' || r == ' ' })
-	if f != nil {
-		names = slices.Concat(f.Plugins, names)
-	}
-	return plugin.Allowed{Names: names, Log: c.App.ErrWriter}
+	return readers.Plugins(f, c.App.ErrWriter)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
@@ -68,7 +69,11 @@ func check(c *ucli.Context) error {
 		return err
 	}
 	defer w.Close()
-	found := compose.SortFindings(append(findingsOf(results), w.UnusedLocks(results)...))
+	stale, err := staleBuilds(c, w, results)
+	if err != nil {
+		return err
+	}
+	found := compose.SortFindings(slices.Concat(findingsOf(results), w.UnusedLocks(results), stale))
 	if err := show(results, found); err != nil {
 		return err
 	}

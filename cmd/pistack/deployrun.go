@@ -20,6 +20,7 @@ import (
 	"pistack/internal/deploy"
 	"pistack/internal/fleet"
 	"pistack/internal/git"
+	"pistack/internal/image"
 	"pistack/internal/nix"
 	"pistack/internal/target"
 	"pistack/internal/view"
@@ -75,7 +76,7 @@ const sizeTimeout = 5 * time.Second
 // imageSizes asks registries how large images are; nil where none can be asked.
 // What one does not say within a short time is not known.
 func imageSizes(f *fleet.Fleet) func(context.Context, fleet.Host, string) int64 {
-	resolver, err := newResolver(f, sizeTimeout, sizeTimeout)
+	resolver, err := image.NewResolver(registrySettings(f, sizeTimeout, sizeTimeout))
 	if err != nil {
 		return nil
 	}

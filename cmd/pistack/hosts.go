@@ -18,8 +18,8 @@ import (
 func hostCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:        "host",
-		Usage:       "add a machine to the fleet, or list them",
-		Subcommands: []*ucli.Command{hostAddCommand(), hostListCommand()},
+		Usage:       "add, replace and retire machines of the fleet, or list them",
+		Subcommands: []*ucli.Command{hostAddCommand(), hostAdoptCommand(), hostReplaceCommand(), hostRetireCommand(), hostListCommand()},
 	}
 }
 

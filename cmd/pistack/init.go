@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	ucli "github.com/urfave/cli/v2"
@@ -38,7 +39,7 @@ Examples:
 			&ucli.StringFlag{Name: "address", Usage: "where ssh finds it: `ADDR` (NAME.local)"},
 			&ucli.StringSliceFlag{Name: "operator", Usage: "`RECIPIENT` of every secret, or FILE.pub; several are possible"},
 			&ucli.StringSliceFlag{Name: "ssh-key", Usage: "public `KEY` that may log in, or FILE.pub; several are possible"},
-			&ucli.StringFlag{Name: "ci", Value: "github", Usage: "write a workflow for `KIND`: github or none"},
+			&ucli.StringFlag{Name: "ci", Value: "github", Usage: "write a workflow for `KIND`: github, forgejo, gitlab or none"},
 			&ucli.StringFlag{Name: "pistack", Value: scaffold.Source, Usage: "take pistack from the flake `REF`"},
 			cli.DryRunFlag(),
 		},
@@ -78,8 +79,9 @@ func initFleet(c *ucli.Context) error {
 
 // fleetFiles are the files of the fleet that the flags describe.
 func fleetFiles(c *ucli.Context) ([]scaffold.File, error) {
-	if ci := c.String("ci"); ci != "github" && ci != "none" {
-		return nil, cli.Usage("--ci is github or none, not %q", ci)
+	ci := scaffold.CI(c.String("ci"))
+	if !slices.Contains(scaffold.CIs(), ci) {
+		return nil, cli.Usage("--ci is github, forgejo, gitlab or none, not %q", string(ci))
 	}
 	places := placesOfKeys()
 	operators, err := operatorsFor(c, places)
@@ -102,7 +104,7 @@ func fleetFiles(c *ucli.Context) ([]scaffold.File, error) {
 	}
 	f := scaffold.Fleet{
 		Source: c.String("pistack"), Operators: operators, AuthorizedKeys: logins,
-		BuildSystem: buildSystem(runtime.GOOS, runtime.GOARCH), GitHub: c.String("ci") == "github", Host: host,
+		BuildSystem: buildSystem(runtime.GOOS, runtime.GOARCH), CI: ci, Host: host,
 	}
 	return f.Files()
 }

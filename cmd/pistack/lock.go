@@ -126,13 +126,13 @@ func stacksToLock(c *ucli.Context, f *fleet.Fleet) ([]image.Stack, error) {
 			continue
 		}
 		findings = append(findings, i.Findings...)
-		stacks = append(stacks, image.Stack{Name: name, Uses: i.Uses, Lock: i.Lock})
+		stacks = append(stacks, image.Stack{Name: name, Uses: i.Uses, Keys: i.Keys, Lock: i.Lock})
 	}
 	return stacks, refuseFindings(c, findings, "nothing was written")
 }
 
 func lookUp(c *ucli.Context, f *fleet.Fleet, plan image.Plan) ([]image.Result, error) {
-	resolver, err := newResolver(f, c.Duration("timeout"), image.DefaultPatience)
+	resolver, err := image.NewResolver(registrySettings(f, c.Duration("timeout"), image.DefaultPatience))
 	if err != nil {
 		return nil, err
 	}
@@ -145,13 +145,13 @@ func lookUp(c *ucli.Context, f *fleet.Fleet, plan image.Plan) ([]image.Result, e
 	})
 }
 
-// newResolver asks registries as the fleet and the user say.
-func newResolver(f *fleet.Fleet, timeout, patience time.Duration) (*image.Resolver, error) {
-	return image.NewResolver(image.Settings{
+// registrySettings say how the fleet's registries are reached.
+func registrySettings(f *fleet.Fleet, timeout, patience time.Duration) image.Settings {
+	return image.Settings{
 		Mirrors: f.Registry.Mirrors, Insecure: f.Registry.Insecure,
 		Proxy: http.ProxyFromEnvironment, Keychain: authn.DefaultKeychain,
 		Timeout: timeout, Patience: patience, Sleep: image.Sleep,
-	})
+	}
 }
 
 // lockFailed lists every image that was not found, with a summary.

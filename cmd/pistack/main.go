@@ -31,8 +31,8 @@ pisec add, pistack check, pistack lock, pistack generate, git commit, pistack de
 
 ` + cli.ExitHelp,
 		Commands: []*ucli.Command{
-			initCommand(), hostCommand(), stackCommand(), checkCommand(), lockCommand(), generateCommand(), diffCommand(), planCommand(), deployCommand(),
-			statusCommand(), rollbackCommand(), logsCommand(), execCommand(), rebootCommand(), unlockCommand(), doctorCommand(),
+			initCommand(), hostCommand(), stackCommand(), checkCommand(), lockCommand(), buildCommand(), generateCommand(), diffCommand(), planCommand(), deployCommand(),
+			statusCommand(), rollbackCommand(), logsCommand(), execCommand(), rebootCommand(), unlockCommand(), doctorCommand(), imageCommand(),
 		},
 	}
 }

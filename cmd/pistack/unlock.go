@@ -56,12 +56,12 @@ func unlockHost(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	return unlocked(c, h.Name, *state.Lock, broken)
+	return sayUnlocked(c, h.Name, *state.Lock, broken)
 }
 
-// unlocked says whose lock it was in the end: while somebody thought about it, it
+// sayUnlocked says whose lock it was in the end: while somebody thought about it, it
 // may have become another's.
-func unlocked(c *ucli.Context, host string, seen, broken target.Owner) error {
+func sayUnlocked(c *ucli.Context, host string, seen, broken target.Owner) error {
 	switch broken.ID {
 	case "":
 		fmt.Fprintf(c.App.Writer, "%s: the lock was given back meanwhile\n", host)

@@ -64,22 +64,33 @@ func Pulled(s types.ServiceConfig) bool {
 
 // Run lists the references that a host pulls for a stack, as its containers name
 // them: of the services that it runs, with the digest of the lock where there is
-// one. They are sorted, and each stands there once.
-func Run(s *compose.Stack, lock Lock) []string {
+// one, and of built ones the image that was built. They are sorted, and each
+// stands there once. built maps services to such images.
+func Run(s *compose.Stack, lock Lock, built map[string]string) []string {
 	var references []string
 	for _, service := range s.Services {
 		config := s.Project.Services[service.Name]
-		if config.Image == "" || config.PullPolicy == types.PullPolicyNever {
+		if config.Image == "" && built[service.Name] == "" || config.PullPolicy == types.PullPolicyNever {
 			continue // brought to the machine in another way, and perhaps nowhere else
 		}
 		reference := config.Image
-		if pinned, locked := lock.Pinned(reference); locked && Pulled(config) {
+		if image := built[service.Name]; image != "" {
+			reference = image
+		} else if pinned, locked := lock.Pinned(reference); locked && Pulled(config) {
 			reference = pinned
 		}
 		references = append(references, reference)
 	}
 	slices.Sort(references)
 	return slices.Compact(references)
+}
+
+// UsedBy tells whether an entry is among images that are pulled, or of recipes.
+func (e Entry) UsedBy(uses []Use, keys []string) bool {
+	if e.Build != "" {
+		return slices.Contains(keys, e.Build)
+	}
+	return slices.ContainsFunc(uses, func(u Use) bool { return u.Reference == e.Reference })
 }
 
 // PlatformOf is what a registry calls the machines of a Nix system.
@@ -140,12 +151,32 @@ func (l Lock) Wrong(service types.ServiceConfig, platform string) string {
 	return problem
 }
 
+// CheckBuilds compares the built services of a stack, as one host has them, with
+// its lock. Whether their files are still those that were built is not looked at.
+func CheckBuilds(stack string, builds []Build, lock Lock) []compose.Finding {
+	var findings []compose.Finding
+	for _, b := range builds {
+		if _, locked := lock.Built(b.Recipe.Key(), b.Platform); locked {
+			continue
+		}
+		f := compose.Finding{
+			Code: CodeUnbuilt, Severity: compose.Error, Fix: "pistack build " + stack + " --push", Stack: stack, Service: b.Service,
+			Message: fmt.Sprintf("service %s is built, and %s has no image of it for %s", b.Service, Path(stack), b.Platform),
+		}
+		if IsLocal(b.Recipe.Image) {
+			f.Fix = "pistack build " + stack
+		}
+		findings = append(findings, f.At(b.Place))
+	}
+	return compose.SortFindings(findings)
+}
+
 // Unused reports the entries of a stack's lock that none of its images uses.
-// uses has to hold those of every host that runs the stack.
-func Unused(stack string, lock Lock, uses []Use) []compose.Finding {
+// uses and keys, of its recipes, have to hold those of every host that runs it.
+func Unused(stack string, lock Lock, uses []Use, keys []string) []compose.Finding {
 	var findings []compose.Finding
 	for _, e := range lock {
-		if slices.ContainsFunc(uses, func(u Use) bool { return u.Reference == e.Reference }) {
+		if e.UsedBy(uses, keys) {
 			continue
 		}
 		f := compose.Finding{

@@ -131,17 +131,18 @@ func TestRun(t *testing.T) {
   e: {image: built, build: {dockerfile_inline: "FROM scratch"}}
   f: {image: debugger, profiles: [debug]}
   g: {image: "x@`+two+`"}
+  made: {build: {dockerfile_inline: "FROM scratch"}}
 `)
 	lock := images.Lock{{Reference: "nginx", Digest: one}, {Reference: "built", Digest: one}}
-	want := []string{"built", "nginx@" + one, "x:v1", "x@" + two}
-	if got := images.Run(s, lock); !slices.Equal(got, want) {
+	want := []string{"built", "nginx@" + one, "pistack.invalid/made:1", "x:v1", "x@" + two}
+	if got := images.Run(s, lock, map[string]string{"made": "pistack.invalid/made:1"}); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
 func TestUnused(t *testing.T) {
 	uses := []images.Use{{Reference: "nginx"}}
-	if got, want := text(images.Unused("web", lock(), uses)), "images.lock:3:1: warning: no service uses image ghcr.io/a/b:v1 any more [unused-lock]"; got != want {
+	if got, want := text(images.Unused("web", lock(), uses, nil)), "images.lock:3:1: warning: no service uses image ghcr.io/a/b:v1 any more [unused-lock]"; got != want {
 		t.Errorf("got %s", got)
 	}
 }

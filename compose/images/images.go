@@ -27,6 +27,8 @@ type Entry struct {
 	Digest    string   // sha256:… of the index, or of the manifest where there is no index
 	Platforms []string // os/architecture[/variant], sorted: "linux/arm64/v8"
 	Date      string   // when the reference was first seen with this digest: RFC 3339, UTC
+	Build     string   // Recipe.Key of an image that is built for the stack; empty for one of others
+	IDs       []string // of an image that goes over ssh, in the order of Platforms: digests of its configurations; then there is no Digest
 	Line      int      // in the file that it was read from; 0 for a new one
 }
 
@@ -48,7 +50,7 @@ func (l Lock) Find(reference string) (Entry, bool) {
 // an image that the lock lacks, and for one whose author named the digest.
 func (l Lock) Pinned(reference string) (string, bool) {
 	e, locked := l.Find(reference)
-	if !locked || DigestOf(reference) != "" {
+	if !locked || e.Build != "" || DigestOf(reference) != "" {
 		return "", false
 	}
 	return reference + "@" + e.Digest, true
@@ -68,8 +70,17 @@ func Print(l Lock) []byte {
 	var out strings.Builder
 	out.WriteString(header)
 	for _, e := range sorted(l) {
-		fmt.Fprintf(&out, "\n[[image]]\nreference = %s\ndigest = %s\nplatforms = [%s]\ndate = %s\n",
-			strconv.Quote(e.Reference), strconv.Quote(e.Digest), quoteAll(e.Platforms), strconv.Quote(e.Date))
+		fmt.Fprintf(&out, "\n[[image]]\nreference = %s\n", strconv.Quote(e.Reference))
+		if e.Digest != "" {
+			fmt.Fprintf(&out, "digest = %s\n", strconv.Quote(e.Digest))
+		}
+		if len(e.IDs) > 0 {
+			fmt.Fprintf(&out, "ids = [%s]\n", quoteAll(e.IDs))
+		}
+		fmt.Fprintf(&out, "platforms = [%s]\ndate = %s\n", quoteAll(e.Platforms), strconv.Quote(e.Date))
+		if e.Build != "" {
+			fmt.Fprintf(&out, "build = %s\n", strconv.Quote(e.Build))
+		}
 	}
 	return []byte(out.String())
 }

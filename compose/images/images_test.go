@@ -79,6 +79,10 @@ func TestParseErrors(t *testing.T) {
 		{"wrong type", change(`"nginx"`, `7`), `10:1: error: reference: incompatible types: TOML value has type int64; destination has type string`},
 		{"conflict of a merge", change("[[image]]", "<<<<<<< HEAD\n[[image]]"), `3:2: error: expected '.' or '=', but got '<' instead`},
 		{"key twice", change("date =", "digest = \"x\"\ndate ="), `7:47: error: Key 'image.digest' has already been defined.`},
+		{"ids and a digest", change("date =", "build = \"0123456789abcdef\"\nids = [\""+one+"\"]\ndate ="), `8:1: error: ids are for a built image without a digest, one for each platform`},
+		{"id", change("digest = \""+two+"\"\n", "build = \"0123456789abcdef\"\nids = [\"x\"]\n"), `12:1: error: "x" is not an id: sha256: and 64 hex digits`},
+		{"ids without build", change("digest = \""+two+"\"\n", "ids = [\""+one+"\"]\n"), `11:1: error: ids are for a built image without a digest, one for each platform`},
+		{"build", change("date =", "build = \"x\"\ndate ="), `7:1: error: "x" is not 16 hex digits`},
 		{"large", strings.Repeat("#\n", 1<<19+1), `1:1: error: is larger than 1 MiB`},
 		{"long line", whole + "#" + strings.Repeat("x", 16<<10) + "\n", `14:1: error: the line is longer than 16 KiB`},
 		{"deep", "x = " + strings.Repeat("[\n", 1<<19-10), `65:1: error: is nested more than 64 levels deep`},
@@ -143,7 +147,7 @@ func TestPinned(t *testing.T) {
 // FuzzParse: any bytes give a lock or errors with a place, quickly; a lock that
 // was read prints to a text that reads as the same lock.
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{whole, "", "[[image]]\n", "image = []\n", "image = [{reference = \"x\"}]", "[image]\n", strings.Repeat("[", 1000), "x = \"\"\"\n[[image]]\n\"\"\"\n" + whole} {
+	for _, seed := range []string{whole, string(images.Print(builtLock())), "", "[[image]]\n", "image = []\n", "image = [{reference = \"x\"}]", "[image]\n", strings.Repeat("[", 1000), "x = \"\"\"\n[[image]]\n\"\"\"\n" + whole} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -22,6 +22,10 @@ const (
 	CodePlatform compose.Code = "wrong-platform"
 	CodeUnused   compose.Code = "unused-lock"
 	CodeConflict compose.Code = "lock-conflict"
+
+	CodeUnbuilt     compose.Code = "unbuilt-image"
+	CodeStale       compose.Code = "stale-image"
+	CodeUnbuildable compose.Code = "unbuildable"
 )
 
 // maxFile bounds a lock file, in bytes: some 5,000 images. The other two bound
@@ -36,6 +40,7 @@ const (
 var (
 	referenceForm = regexp.MustCompile(`^[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]*$`)
 	digestForm    = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	buildForm     = regexp.MustCompile(`^[0-9a-f]{16}$`)
 	platformForm  = regexp.MustCompile(`^[a-z0-9]{1,32}/[a-z0-9_]{1,32}(/[a-z0-9._]{1,32})?$`)
 )
 
@@ -56,6 +61,8 @@ type imageTable struct {
 	Digest    string   `toml:"digest"`
 	Platforms []string `toml:"platforms"`
 	Date      string   `toml:"date"`
+	Build     string   `toml:"build"`
+	IDs       []string `toml:"ids"`
 }
 
 // Read reads a stack's lock file; a stack without one has an empty lock. The
@@ -123,11 +130,19 @@ func (p *parsing) lock() Lock {
 	p.layout.expect(len(file.Image))
 	var lock Lock
 	for i, t := range file.Image {
-		entry := Entry{Reference: t.Reference, Digest: t.Digest, Platforms: t.Platforms, Date: t.Date, Line: p.layout.table(i).line}
+		entry := Entry{Reference: t.Reference, Digest: t.Digest, Platforms: t.Platforms, Date: t.Date, Build: t.Build, IDs: orNil(t.IDs), Line: p.layout.table(i).line}
 		p.validate(i, entry, lock)
 		lock = append(lock, entry)
 	}
 	return lock
+}
+
+// orNil makes no ids one thing, however they are written.
+func orNil(list []string) []string {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 // wrongType is how the library reports a value of another type than ours.
@@ -155,9 +170,7 @@ func (p *parsing) validate(i int, e Entry, before Lock) {
 	} else if other, twice := before.Find(e.Reference); twice {
 		p.report(at("reference"), "%s is already on line %d", e.Reference, other.Line)
 	}
-	if !digestForm.MatchString(e.Digest) {
-		p.report(at("digest"), "%q is not a digest: sha256: and 64 hex digits", e.Digest)
-	}
+	p.validateContent(i, e)
 	if len(e.Platforms) == 0 {
 		p.report(at("platforms"), "no platforms")
 	}
@@ -171,5 +184,24 @@ func (p *parsing) validate(i int, e Entry, before Lock) {
 	}
 	if date, err := time.Parse(time.RFC3339, e.Date); err != nil || date.UTC().Format(time.RFC3339) != e.Date {
 		p.report(at("date"), "%q is not a date in UTC, like 2026-01-31T23:59:59Z", e.Date)
+	}
+}
+
+// validateContent reports what is wrong with digest, ids and build of entry i.
+func (p *parsing) validateContent(i int, e Entry) {
+	at := func(key string) place { return p.layout.key(i, key) }
+	if (len(e.IDs) == 0 || e.Digest != "") && !digestForm.MatchString(e.Digest) {
+		p.report(at("digest"), "%q is not a digest: sha256: and 64 hex digits", e.Digest)
+	}
+	if len(e.IDs) > 0 && (e.Digest != "" || e.Build == "" || len(e.IDs) != len(e.Platforms)) {
+		p.report(at("ids"), "ids are for a built image without a digest, one for each platform")
+	}
+	for _, id := range e.IDs {
+		if !digestForm.MatchString(id) {
+			p.report(at("ids"), "%q is not an id: sha256: and 64 hex digits", id)
+		}
+	}
+	if e.Build != "" && !buildForm.MatchString(e.Build) {
+		p.report(at("build"), "%q is not 16 hex digits", e.Build)
 	}
 }

@@ -29,6 +29,26 @@ func locks() []Rule {
 			Fix:     `pistack lock --update takes the one in the Compose file.`,
 		},
 		{
+			Code: images.CodeUnbuilt, Severity: compose.Error, Fixed: true,
+			Summary: "a service is built, and images.lock has no image of it for the host",
+			Why:     `A device builds nothing: it runs the image that was built once, on a machine that can, for its platform. Without one there is nothing to run.`,
+			Fix:     `Build and push it, and commit images.lock.`,
+			Example: `pistack build chat --push && git add stacks/chat/images.lock`,
+		},
+		{
+			Code: images.CodeStale, Severity: compose.Error, Fixed: true,
+			Summary: "the files of a built image are not those that it was built from",
+			Why:     `What is reviewed would not be what runs: a deploy would bring the image that is locked.`,
+			Fix:     `Build it again; what did not change is not built.`,
+			Example: `pistack build chat --push && git add stacks/chat/images.lock`,
+		},
+		{
+			Code: images.CodeUnbuildable, Severity: compose.Error, Fixed: true,
+			Summary: "a build section says what pistack cannot build, or cannot build twice the same",
+			Why:     `A context from elsewhere can change at any time, and so can files that only one machine has. What is built from them could not be told by its hash.`,
+			Fix:     `The hint says how to write it instead.`,
+		},
+		{
 			Code: images.CodeUnused, Severity: compose.Warning,
 			Summary: "images.lock has an image that no service uses",
 			Why:     `A reviewer reads what does not run.`,

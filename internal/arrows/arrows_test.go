@@ -94,6 +94,9 @@ func TestOurs(t *testing.T) {
 		{"internal/cli", []string{"internal/fleet", "internal/term"}, "it is wiring that both commands share: what only one of them needs belongs in cmd"},
 		{"internal/generate", []string{"compose", "compose/images", "compose/rules", "secrets/durable", "internal/fleet", "internal/git", "internal/memo", "internal/usage", "nixgen", "secrets"}, "it brings the parts of a host together, and reaches no network and no terminal"},
 		{"internal/image", []string{"compose", "compose/images"}, "it asks registries about images, and knows nothing of fleets"},
+		{"internal/contexts", []string{"compose/images"}, "it hashes files; what Git tracks is an argument"},
+		{"internal/build", []string{"compose", "compose/images", "internal/contexts", "internal/image", "internal/run"}, "it builds, pushes and copies what it is told, and knows nothing of fleets"},
+		{"internal/dockerlab", nil, "it starts other people's programs, for tests"},
 		{"internal/compare", []string{"compose", "compose/changes", "compose/images", "compose/plain", "secrets", "internal/fleet", "internal/generate", "internal/git"}, "it computes what two versions of a fleet differ in, and shows nothing"},
 		{"internal/view", []string{"compose/changes", "internal/compare", "internal/deploy", "internal/doctor", "internal/reboot", "internal/rollback", "internal/status", "internal/target"}, "it shows what others computed"},
 		{"internal/status", []string{"internal/deploy", "internal/fleet", "internal/git", "internal/target"}, "it compares what others say, and changes nothing"},
@@ -102,7 +105,12 @@ func TestOurs(t *testing.T) {
 		{"internal/doctor", []string{"internal/fleet", "internal/git", "internal/remote", "internal/run", "internal/target"}, "it looks, and repairs nothing"},
 		{"internal/nix", []string{"internal/run"}, "it runs the user's Nix, and knows nothing of fleets"},
 		{"internal/deploy", []string{"internal/fleet", "internal/nix", "internal/remote", "internal/target"}, "it decides the order of things; what they are is below it"},
-		{"cmd/pisec", []string{"internal/audit", "internal/cli", "internal/editor", "internal/envfile", "internal/fleet", "internal/git", "internal/plugin", "internal/random", "internal/run", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
+		{"internal/holes", nil, "it looks at one file"},
+		{"internal/disk", []string{"internal/holes"}, "it writes whatever image it is given to a disk, and judges disks alone"},
+		{"internal/sdimage", []string{"internal/holes", "internal/run", "secrets/durable"}, "it puts a key into an image, and knows neither fleets nor secrets"},
+		{"internal/sshkey", nil, "it asks an address one question"},
+		{"internal/readers", []string{"internal/audit", "internal/fleet", "internal/plugin", "internal/term", "secrets"}, "it brings a fleet's keys and the readers of secrets together, for both commands"},
+		{"cmd/pisec", []string{"internal/audit", "internal/cli", "internal/editor", "internal/envfile", "internal/fleet", "internal/git", "internal/plugin", "internal/random", "internal/readers", "internal/run", "internal/sshkey", "internal/term", "internal/usage", "secrets", "secrets/install", "secrets/manifest"}, "it is on every device, and secrets need no Compose"},
 	} {
 		p, ok := all[rule.from]
 		if !ok {
@@ -141,6 +149,12 @@ func TestForbidden(t *testing.T) {
 		{"compose/images", registry, "reading a lock file reaches no registry"},
 		{"internal/generate", registry, "check and generate never touch the network"},
 		{"cmd/pisec", registry, "it is on every device, and pulls no image"},
+		{"internal/contexts", registry, "hashing what goes in reaches no registry"},
+		{"cmd/pistack", module + "/internal/dockerlab", "it is for tests"},
+		{"cmd/pisec", module + "/internal/dockerlab", "it is for tests"},
+		{"cmd/pisec", module + "/internal/sdimage", "it is on every device, and makes no images"},
+		{"internal/sdimage", urfave, "a library has no command line"},
+		{"internal/disk", "os/exec", "what is written to a disk goes through no other program"},
 		{"internal/fleet", "os/exec", "reading settings runs nothing"},
 		{"internal/fleet", "net/http", "reading settings reaches no network"},
 	} {

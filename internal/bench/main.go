@@ -1,5 +1,5 @@
 // Command bench measures pisec and pistack beside their peers, as "make
-// bench-secrets" and "make bench-compose" run it: whole processes on real files,
+// bench-secrets", "make bench-compose" and "make bench-build" run it: whole processes on real files,
 // with real syncs, everything in one run, so that the ratios are of one machine in
 // one state. It prints a Markdown table.
 //
@@ -33,7 +33,11 @@ func main() {
 	flag.StringVar(&c.compose, "compose", "docker compose", "Docker Compose, the peer")
 	flag.StringVar(&c.compose2nix, "compose2nix", "", "another peer")
 	flag.StringVar(&c.noCompose2nix, "no-compose2nix", "not given", "why there is no compose2nix")
+	build := flag.Bool("build", false, "measure the hash of what an image is built from, not secrets")
 	flag.Parse()
+	if *build {
+		end((&buildBench{b, c.pistack}).run())
+	}
 	if c.large != "" {
 		end(c.run())
 	}

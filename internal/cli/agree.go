@@ -27,10 +27,29 @@ func Agree(c *cli.Context, question string) error {
 	}
 	yes, err := term.Confirm(c.Context, question)
 	if errors.Is(err, term.ErrNoTerminal) {
-		return Usage("%s asks before it changes anything, and there is no terminal: say --yes", strings.TrimPrefix(c.Command.HelpName, c.App.Name+" "))
+		return noTerminal(c)
 	}
 	if err == nil && !yes {
 		err = errors.New("nothing was changed")
 	}
 	return err
+}
+
+// AgreeTyping is Agree for what cannot be undone: a word has to be typed.
+func AgreeTyping(c *cli.Context, question, word string) error {
+	if c.Bool("yes") {
+		return nil
+	}
+	answer, err := term.Ask(c.Context, question+" ")
+	if errors.Is(err, term.ErrNoTerminal) {
+		return noTerminal(c)
+	}
+	if err == nil && answer != word {
+		err = errors.New("nothing was changed")
+	}
+	return err
+}
+
+func noTerminal(c *cli.Context) error {
+	return Usage("%s asks before it changes anything, and there is no terminal: say --yes", strings.TrimPrefix(c.Command.HelpName, c.App.Name+" "))
 }

@@ -126,6 +126,9 @@ func subcommandNeeded(c *cli.Context) error {
 	return Usage("usage: %s %s", c.Command.HelpName, strings.Join(names, "|"))
 }
 
+// Version is that of the running program.
+func Version() string { return version() }
+
 // version is that of the module or, built in a checkout, the revision.
 func version() string {
 	info, ok := debug.ReadBuildInfo()

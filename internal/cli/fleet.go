@@ -15,6 +15,11 @@ func FleetFlag() cli.Flag {
 	return &cli.PathFlag{Name: "fleet", Usage: "work on the fleet in `DIR` instead of the one around the current folder", EnvVars: []string{"PISTACK_FLEET"}}
 }
 
+// IdentityFlag names the private key of commands that decrypt.
+func IdentityFlag() cli.Flag {
+	return &cli.PathFlag{Name: "identity", Aliases: []string{"i"}, EnvVars: []string{"PISEC_IDENTITY"}, Usage: "private key `FILE` to decrypt with"}
+}
+
 // JSONFlag asks for the machine's form of an answer. It carries a schema number
 // and is only ever extended.
 func JSONFlag() cli.Flag {

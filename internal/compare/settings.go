@@ -60,7 +60,7 @@ func flattenSettings(settings map[string]string, prefix string, data map[string]
 // fleetSettings compares what fleet.toml says.
 func fleetSettings(p *Pair) []changes.Detail {
 	of := func(f *fleet.Fleet) map[string]string {
-		return map[string]string{"operators": strings.Join(operatorNames(f), ", "), "plugins": strings.Join(f.Plugins, ", ")}
+		return map[string]string{"operators": strings.Join(operatorNames(f), ", "), "plugins": strings.Join(f.Plugins, ", "), "registry": f.Registry.Images}
 	}
 	return differing(of(p.Base.Fleet), of(p.Head.Fleet))
 }

@@ -233,6 +233,8 @@ func (j *job) version(ctx context.Context, l *load) changes.Version {
 	for _, f := range findings {
 		j.findings = append(j.findings, Finding{l.side.side, f})
 	}
+	builds, _ := images.Builds(v.Stack, l.side.Fleet.Registry.Images, images.PlatformOf(l.host.System))
+	v.Images = images.Override(builds, lock)
 	for _, s := range v.Stack.Services {
 		if image, pinned := lock.Pinned(s.Image); pinned {
 			v.Images[s.Name] = image

@@ -128,6 +128,13 @@ func TestProblems(t *testing.T) {
 		{"mirror with a query", map[string]string{"fleet.toml": settings + "[registry.mirrors]\n\"docker.io\" = [\"https://a.example/p?ns=x\"]\n"}, `fleet.toml:3:1: mirrors: "https://a.example/p?ns=x" has more than a host and a path in lower case`},
 		{"mirror without encryption", map[string]string{"fleet.toml": settings + "[registry]\nmirrors = { \"docker.io\" = [\"http://a.example:5000\"] }\n"}, `fleet.toml:3:1: mirrors: "http://a.example:5000" is not encrypted: write https, or list "a.example:5000" under insecure`},
 		{"insecure is a URL", map[string]string{"fleet.toml": settings + "[registry]\ninsecure = [\"http://a.example\"]\n"}, `fleet.toml:3:1: insecure: "http://a.example" is not a registry; write "host" or "host:port"`},
+		{"registry without a server", map[string]string{"fleet.toml": settings + "registry = \"me\"\n"}, `fleet.toml:2:1: registry for images: "me" names no server: write "docker.io/me" for Docker Hub`},
+		{"registry with a scheme", map[string]string{"fleet.toml": settings + "registry = \"https://ghcr.io/me\"\n"}, `fleet.toml:2:1: registry for images: "https://ghcr.io/me" begins with a scheme: write one like "ghcr.io/you"`},
+		{"registry with a password", map[string]string{"fleet.toml": settings + "registry = \"https://u:p@ghcr.io/me\"\n"}, `fleet.toml:2:1: registry for images: "https://u:xxxxx@ghcr.io/me" begins with a scheme: write one like "ghcr.io/you"`},
+		{"registry in upper case", map[string]string{"fleet.toml": settings + "[registry]\nimages = \"ghcr.io/Me\"\n"}, `fleet.toml:3:1: registry for images: "ghcr.io/Me" is not a registry and a path in lower case: write one like "ghcr.io/you", or "ssh"`},
+		{"registry with a tag", map[string]string{"fleet.toml": settings + "registry = \"ghcr.io/me:1\"\n"}, `fleet.toml:2:1: registry for images: "ghcr.io/me:1" is not a registry and a path in lower case: write one like "ghcr.io/you", or "ssh"`},
+		{"registry is a number", map[string]string{"fleet.toml": settings + "registry = 7\n"}, `fleet.toml:2:1: registry is neither a text like "ghcr.io/you" nor a table`},
+		{"unknown key beside a registry", map[string]string{"fleet.toml": settings + "registry = \"ssh\"\npluggins = []\n"}, `fleet.toml:3:1: unknown key "pluggins" (did you mean "plugins"?)`},
 		{"syntax", host(base + "tags = [\n"), `hosts/pi/host.toml:3:9: unexpected EOF; expected value`},
 		{"duplicate key", host(base + "board = \"a\"\nboard = \"b\"\n"), `hosts/pi/host.toml:4:13: Key 'board' has already been defined.`},
 		{"wrong type", host(base + "tags = \"lab\"\n"), `hosts/pi/host.toml:3:1: tags: incompatible types: TOML value has type string; destination has type slice`},
@@ -369,6 +376,19 @@ insecure = ["a.example:5000", "[::1]:5000", "nas"]
 	}
 	if !reflect.DeepEqual(f.Registry, want) {
 		t.Errorf("%+v", f.Registry)
+	}
+}
+
+// TestRegistryForImages: a table, or the place alone.
+func TestRegistryForImages(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "registry = \"ssh\"\n": "ssh", "registry = \"ghcr.io/me/fleet\"\n": "ghcr.io/me/fleet", "registry = \"localhost:5000\"\n": "localhost:5000",
+		"[registry]\nimages = \"docker.io/me\"\ninsecure = [\"nas\"]\n": "docker.io/me",
+	} {
+		f, err := load(t, map[string]string{"fleet.toml": settings + text})
+		if err != nil || f.Registry.Images != want || len(f.Operators) == 0 {
+			t.Errorf("%q: %+v, %v", text, f.Registry, err)
+		}
 	}
 }
 

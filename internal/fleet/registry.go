@@ -12,6 +12,9 @@ import (
 // Registry says how image registries are reached, for what the workstation asks
 // them. The Docker of a device has settings of its own.
 type Registry struct {
+	// Images is where built images are pushed to, as in "ghcr.io/you", or BySSH.
+	// It may be empty.
+	Images string
 	// Mirrors maps a registry, as in "docker.io", to those that are asked before
 	// it: URLs like "https://mirror.example.org" or "https://example.org/hub".
 	Mirrors map[string][]string
@@ -20,7 +23,11 @@ type Registry struct {
 	Insecure []string
 }
 
+// BySSH, in the place of a registry, has built images copied to hosts over ssh.
+const BySSH = "ssh"
+
 type registryTable struct {
+	Images   string              `toml:"images"`
 	Mirrors  map[string][]string `toml:"mirrors"`
 	Insecure []string            `toml:"insecure"`
 }
@@ -34,6 +41,9 @@ func (r Registry) validate(doc document) []error {
 	var problems []error
 	wrong := func(key []string, format string, args ...any) {
 		problems = append(problems, doc.problemWithin(key, format, args...))
+	}
+	if problem := r.imagesProblem(); problem != "" {
+		wrong([]string{"registry", "images"}, "registry for images: %q %s", redacted(r.Images), problem)
 	}
 	for _, host := range r.Insecure {
 		if !registryName.MatchString(host) {
@@ -60,6 +70,23 @@ func (r Registry) validate(doc document) []error {
 // isHubAlias tells of another name of docker.io.
 func isHubAlias(name string) bool {
 	return name == "index.docker.io" || name == "registry-1.docker.io" || name == "registry.hub.docker.com"
+}
+
+// imagesProblem tells what is wrong with the place for built images, or nothing.
+func (r Registry) imagesProblem() string {
+	if r.Images == "" || r.Images == BySSH {
+		return ""
+	}
+	server, path, _ := strings.Cut(r.Images, "/")
+	switch {
+	case strings.Contains(r.Images, "://"):
+		return `begins with a scheme: write one like "ghcr.io/you"`
+	case !registryName.MatchString(server) || !mirrorPath.MatchString("/"+path) || strings.HasSuffix(r.Images, "/"):
+		return `is not a registry and a path in lower case: write one like "ghcr.io/you", or "ssh"`
+	case !strings.ContainsAny(server, ".:") && server != "localhost":
+		return fmt.Sprintf(`names no server: write "docker.io/%s" for Docker Hub`, r.Images)
+	}
+	return ""
 }
 
 // mirrorProblem tells what is wrong with a mirror's URL, or nothing.

@@ -6,14 +6,38 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/BurntSushi/toml"
 )
 
-type settingsFile struct {
-	Operators   []string      `toml:"operators"`
-	Plugins     []string      `toml:"plugins"`
-	BuildSystem string        `toml:"build_system"` // read by flake.nix; only checked here
-	Registry    registryTable `toml:"registry"`
-	Cache       cacheTable    `toml:"cache"`
+// settingsFile is fleet.toml. Its registry is a table or, where there is nothing
+// but the place for built images to say, that place.
+type settingsFile[registry registryTable | string] struct {
+	Operators   []string   `toml:"operators"`
+	Plugins     []string   `toml:"plugins"`
+	BuildSystem string     `toml:"build_system"` // read by flake.nix; only checked here
+	Registry    registry   `toml:"registry"`
+	Cache       cacheTable `toml:"cache"`
+}
+
+// readSettingsFile reads fleet.toml in either form.
+func readSettingsFile(files fs.FS) (settingsFile[registryTable], document, []error) {
+	var s settingsFile[registryTable]
+	doc, problems := readTOML(files, Marker, &s)
+	var form struct{ Registry any }
+	if _, err := toml.Decode(doc.text, &form); err != nil {
+		return s, doc, problems
+	}
+	switch form := form.Registry.(type) {
+	case nil, map[string]any:
+	case string:
+		var with settingsFile[string]
+		problems = doc.decode(&with)
+		s = settingsFile[registryTable]{with.Operators, with.Plugins, with.BuildSystem, registryTable{Images: form}, with.Cache}
+	default:
+		problems = []error{doc.problem([]string{"registry"}, `registry is neither a text like "ghcr.io/you" nor a table`)}
+	}
+	return s, doc, problems
 }
 
 // pluginName is what can stand in "age-plugin-NAME", a program of PATH.
@@ -22,8 +46,7 @@ var pluginName = regexp.MustCompile(`^[a-z0-9][a-z0-9+._-]*$`)
 // readSettings reads fleet.toml. Recipients are only checked for presence
 // here; package secrets parses them.
 func (f *Fleet) readSettings(files fs.FS) []error {
-	var s settingsFile
-	doc, problems := readTOML(files, Marker, &s)
+	s, doc, problems := readSettingsFile(files)
 	f.files, f.settings = files, doc.text
 	f.Operators, f.Plugins = s.Operators, s.Plugins
 	f.Registry = Registry(s.Registry)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"pistack/compose"
 	"pistack/compose/images"
@@ -56,9 +57,25 @@ type Result struct {
 
 // StackImages is what images a stack uses on a host, and its lock.
 type StackImages struct {
-	Stack string       `json:"stack"`
-	Uses  []images.Use `json:"uses"`
-	Lock  images.Lock  `json:"lock"`
+	Stack  string         `json:"stack"`
+	Uses   []images.Use   `json:"uses"`
+	Builds []images.Build `json:"builds"`
+	Lock   images.Lock    `json:"lock"`
+}
+
+// LocalImages lists the images that come to the host over ssh, each once: no
+// registry has them, and they have to be there before anything runs.
+func (r Result) LocalImages() []string {
+	var names []string
+	for _, i := range r.Images {
+		for _, name := range images.Override(i.Builds, i.Lock) {
+			if images.IsLocal(name) {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Dir is a host's generated folder, relative to the root.

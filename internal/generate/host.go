@@ -42,21 +42,25 @@ func (s *Snapshot) Hosts(ctx context.Context, hosts []fleet.Host, progress func(
 // Host loads and checks everything of one host. Problems of its own files are
 // findings; the error is for what keeps the work from being done at all.
 func (s *Snapshot) Host(ctx context.Context, h fleet.Host) (Result, error) {
-	result, err := memo.Do(s.results, s.repository(), h, func(repository memo.Repository) (Result, error) {
-		return compute(ctx, repository, h)
+	key := struct {
+		Host     fleet.Host
+		Registry string
+	}{h, s.Fleet.Registry.Images}
+	result, err := memo.Do(s.results, s.repository(), key, func(repository memo.Repository) (Result, error) {
+		return compute(ctx, repository, h, key.Registry)
 	})
 	result.Host = h
 	return result, err
 }
 
-// compute depends on the host's exported fields, which are the key of the memo,
-// and on what it asks of the repository.
-func compute(ctx context.Context, repository memo.Repository, h fleet.Host) (Result, error) {
+// compute depends on the host's exported fields and the registry for built
+// images, which are the key of the memo, and on what it asks of the repository.
+func compute(ctx context.Context, repository memo.Repository, h fleet.Host, registry string) (Result, error) {
 	// The places of findings about the host are those of its file.
 	if _, err := fs.ReadFile(repository.Files, h.File()); err != nil {
 		return Result{}, fmt.Errorf("%s: %w", h.File(), err)
 	}
-	l, err := loadHost(ctx, repository, h)
+	l, err := loadHost(ctx, repository, h, registry)
 	if err != nil {
 		return Result{}, err
 	}
@@ -65,7 +69,7 @@ func compute(ctx context.Context, repository memo.Repository, h fleet.Host) (Res
 	if compose.HasErrors(l.findings) {
 		return r, ctx.Err()
 	}
-	r.Files, err = nixgen.Generate(nixgen.Host{Name: h.Name, Env: h.Env, Secrets: Versions(l.secrets), Registries: h.Registries, Stacks: l.stacks, Locks: l.locks})
+	r.Files, err = nixgen.Generate(nixgen.Host{Name: h.Name, Env: h.Env, Secrets: Versions(l.secrets), Registries: h.Registries, Stacks: l.stacks, Locks: l.locks, Built: l.built()})
 	r.Needed, r.Images = l.needed(), l.images()
 	return r, errors.Join(err, ctx.Err())
 }
@@ -76,11 +80,12 @@ type loaded struct {
 	secrets  []secrets.Entry
 	stacks   []*compose.Stack // those without errors
 	locks    map[string]images.Lock
+	builds   map[string][]images.Build // of each stack
 	findings []compose.Finding
 }
 
-func loadHost(ctx context.Context, repository memo.Repository, h fleet.Host) (loaded, error) {
-	l := loaded{host: h, locks: map[string]images.Lock{}}
+func loadHost(ctx context.Context, repository memo.Repository, h fleet.Host, registry string) (loaded, error) {
+	l := loaded{host: h, locks: map[string]images.Lock{}, builds: map[string][]images.Build{}}
 	entries, err := secrets.ListFS(repository.Files, h.Name)
 	if err != nil {
 		return l, err
@@ -92,18 +97,22 @@ func loadHost(ctx context.Context, repository memo.Repository, h fleet.Host) (lo
 		l.findings = append(l.findings, findings...)
 		if stack != nil {
 			l.stacks = append(l.stacks, stack)
-			l.lock(repository.Files, stack)
+			l.lock(repository.Files, stack, registry)
 		}
 	}
 	return l, nil
 }
 
 // lock reads the lock of a loaded stack and compares the two.
-func (l *loaded) lock(files fs.FS, s *compose.Stack) {
+func (l *loaded) lock(files fs.FS, s *compose.Stack, registry string) {
+	platform := images.PlatformOf(l.host.System)
+	builds, problems := images.Builds(s, registry, platform)
 	lock, findings := images.Read(files, s.Name)
 	if len(findings) == 0 {
-		findings = images.Check(s, lock, images.PlatformOf(l.host.System))
+		findings = append(images.Check(s, lock, platform), images.CheckBuilds(s.Name, builds, lock)...)
 	}
+	l.builds[s.Name] = builds
+	l.findings = append(l.findings, problems...)
 	l.findings = append(l.findings, findings...)
 	if len(lock) > 0 {
 		l.locks[s.Name] = lock
@@ -130,7 +139,16 @@ func (l loaded) needed() []string {
 func (l loaded) images() []StackImages {
 	var all []StackImages
 	for _, s := range l.stacks {
-		all = append(all, StackImages{Stack: s.Name, Uses: images.Uses(s), Lock: l.locks[s.Name]})
+		all = append(all, StackImages{Stack: s.Name, Uses: images.Uses(s), Builds: l.builds[s.Name], Lock: l.locks[s.Name]})
+	}
+	return all
+}
+
+// built is the image of each built service, as the host runs it, by stack.
+func (l loaded) built() map[string]map[string]string {
+	all := map[string]map[string]string{}
+	for name, builds := range l.builds {
+		all[name] = images.Override(builds, l.locks[name])
 	}
 	return all
 }

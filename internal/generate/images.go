@@ -13,11 +13,12 @@ import (
 // out when not all hosts that run it are among the results, without an error:
 // one that is missing may be the one that uses the entry.
 func (s *Snapshot) UnusedLocks(results []Result) []compose.Finding {
-	uses, loaded := map[string][]images.Use{}, map[string]int{}
+	uses, keys, loaded := map[string][]images.Use{}, map[string][]string{}, map[string]int{}
 	locks := map[string]images.Lock{}
 	for _, r := range results {
 		for _, i := range r.Images {
 			uses[i.Stack] = images.Join(uses[i.Stack], i.Uses)
+			keys[i.Stack] = append(keys[i.Stack], images.Keys(i.Builds)...)
 			loaded[i.Stack]++
 			locks[i.Stack] = i.Lock
 		}
@@ -25,7 +26,7 @@ func (s *Snapshot) UnusedLocks(results []Result) []compose.Finding {
 	var findings []compose.Finding
 	for name, lock := range locks {
 		if loaded[name] == len(s.hostsOf(name)) {
-			findings = append(findings, images.Unused(name, lock, uses[name])...)
+			findings = append(findings, images.Unused(name, lock, uses[name], keys[name])...)
 		}
 	}
 	return compose.SortFindings(findings)
@@ -41,6 +42,7 @@ type Images struct {
 	Stack    string
 	Hosts    int // that run it; a stack of none is loaded with its .env alone
 	Uses     []images.Use
+	Keys     []string // of what is built for it
 	Lock     images.Lock
 	Findings []compose.Finding // sorted by place; with an error among them Uses is incomplete
 }
@@ -67,6 +69,8 @@ func (s *Snapshot) Images(ctx context.Context, stack string) (Images, error) {
 		r.Findings = append(r.Findings, findings...)
 		if loaded != nil {
 			r.Uses = images.Join(r.Uses, images.Uses(loaded))
+			builds, _ := images.Builds(loaded, s.Fleet.Registry.Images, images.PlatformOf(h.System))
+			r.Keys = append(r.Keys, images.Keys(builds)...)
 		}
 	}
 	r.Findings = compose.SortFindings(r.Findings)

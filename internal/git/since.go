@@ -24,9 +24,9 @@ func Count(ctx context.Context, root, from, to string, paths []string) (int, err
 	return n, nil
 }
 
-// Uncommitted lists the tracked files at and below root that differ from HEAD,
+// Edited lists the tracked files at and below root that differ from HEAD,
 // relative to root; with paths, only those at and below one of them.
-func Uncommitted(ctx context.Context, root string, paths []string) ([]string, error) {
+func Edited(ctx context.Context, root string, paths []string) ([]string, error) {
 	args := []string{"--literal-pathspecs", "diff", "--name-only", "-z", "--relative", "--no-renames", "--no-ext-diff", "HEAD", "--"}
 	out, err := run.Output(ctx, command(root, nil, append(args, paths...)...))
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Bounds of what a registry may answer. The distribution specification wants
@@ -23,15 +24,19 @@ const (
 type bounded struct {
 	settings Settings
 	inner    http.RoundTripper
+	sent     func(n int) // is told of bytes of request bodies; may be nil
 }
 
 func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := b.refuse(req); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(req.Context(), b.settings.Timeout)
-	resp, err := b.inner.RoundTrip(req.Clone(ctx))
+	limited, cancel := b.limit(req)
+	resp, err := b.inner.RoundTrip(limited)
 	if err != nil {
+		if errors.Is(context.Cause(limited.Context()), context.DeadlineExceeded) {
+			err = context.DeadlineExceeded
+		}
 		cancel()
 		return nil, b.explain(req, err)
 	}
@@ -43,6 +48,36 @@ func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = &body{ReadCloser: resp.Body, left: maxAnswer, cancel: cancel, explain: func(err error) error { return b.explain(req, err) }, url: req.URL}
 	return resp, nil
+}
+
+// limit bounds a request in time: all of it or, of one that uploads, each step.
+func (b *bounded) limit(req *http.Request) (*http.Request, context.CancelFunc) {
+	if req.Body == nil || req.Body == http.NoBody {
+		ctx, cancel := context.WithTimeout(req.Context(), b.settings.Timeout)
+		return req.Clone(ctx), cancel
+	}
+	ctx, cancel := context.WithCancelCause(req.Context())
+	timer := time.AfterFunc(b.settings.Timeout, func() { cancel(context.DeadlineExceeded) })
+	limited := req.Clone(ctx)
+	limited.Body = &upload{ReadCloser: req.Body, step: func(n int) {
+		timer.Reset(b.settings.Timeout)
+		if b.sent != nil {
+			b.sent(n)
+		}
+	}}
+	return limited, func() { timer.Stop(); cancel(nil) }
+}
+
+// upload is a request's body that tells what was read of it.
+type upload struct {
+	io.ReadCloser
+	step func(n int)
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	n, err := u.ReadCloser.Read(p)
+	u.step(n)
+	return n, err
 }
 
 // refuse holds back a request that should not be sent.

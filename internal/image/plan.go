@@ -14,6 +14,7 @@ import (
 type Stack struct {
 	Name string
 	Uses []images.Use // sorted by reference
+	Keys []string     // of what is built for it, see images.Recipe
 	Lock images.Lock  // what its lock file says now
 }
 
@@ -153,8 +154,11 @@ func (f *LockFile) found(old images.Entry, locked bool, reference string, image 
 
 func (f *LockFile) dropUnused(s Stack) {
 	for _, e := range s.Lock {
-		if !slices.ContainsFunc(s.Uses, func(u images.Use) bool { return u.Reference == e.Reference }) {
+		switch used := e.UsedBy(s.Uses, s.Keys); {
+		case !used:
 			f.add(Removed, e, "")
+		case e.Build != "":
+			f.add(Unchanged, e, "") // pistack build is for these
 		}
 	}
 }

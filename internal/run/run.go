@@ -39,6 +39,7 @@ type Command struct {
 	Env   []string      // "NAME=value", on top of the caller's environment
 	Unset []string      // names of variables that the child does not get
 	Stdin io.Reader     // nil for none
+	Files []*os.File    // open files that the child has as descriptors 3, 4 and so on
 	Grace time.Duration // how long it may take to end after SIGINT; 0: 10 s
 
 	// OwnGroup keeps the terminal's Ctrl-C from the child and its children: when
@@ -160,7 +161,7 @@ func Interactive(ctx context.Context, c Command) error {
 
 func (c Command) prepare(ctx context.Context) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, c.Argv[0], c.Argv[1:]...)
-	cmd.Dir, cmd.Stdin = c.Dir, c.Stdin
+	cmd.Dir, cmd.Stdin, cmd.ExtraFiles = c.Dir, c.Stdin, c.Files
 	inherited := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
 		return slices.Contains(c.Unset, name)

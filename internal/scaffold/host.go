@@ -2,6 +2,7 @@ package scaffold
 
 import (
 	"io/fs"
+	"strconv"
 	"strings"
 )
 
@@ -15,6 +16,8 @@ type Host struct {
 	Stacks  []string
 	Tags    []string
 	Open    []string // interfaces; empty leaves the key out
+	User    string   // of ssh; "" or root leaves it out
+	Port    int      // of ssh; 0 or 22 leaves it out
 }
 
 // TOML is the host's host.toml. Lists without an element are left out.
@@ -30,7 +33,21 @@ func (h Host) TOML() string {
 		out.WriteString("# On which interfaces the ports that stacks publish may be reached.\n")
 	}
 	writeList(&out, "open", h.Open)
+	h.writeSSH(&out)
 	return out.String()
+}
+
+func (h Host) writeSSH(out *strings.Builder) {
+	user, port := h.User != "" && h.User != "root", h.Port != 0 && h.Port != 22
+	if user || port {
+		out.WriteString("\n[ssh]\n")
+	}
+	if user {
+		out.WriteString("user = " + quote(h.User) + "\n")
+	}
+	if port {
+		out.WriteString("port = " + strconv.Itoa(h.Port) + "\n")
+	}
 }
 
 func writeList(out *strings.Builder, key string, items []string) {

@@ -18,14 +18,31 @@ import (
 	"strings"
 )
 
-//go:embed all:fleet
+//go:embed all:fleet all:ci
 var embedded embed.FS
 
 // Source is the flake that a new fleet takes pistack from.
 const Source = "github:pistack/pistack"
 
-// Workflow is the file of GitHub's CI in a fleet.
-const Workflow = ".github/workflows/fleet.yml"
+// CI is the forge that a fleet's workflow is for.
+type CI string
+
+// The forges. GitHub's workflow is in the folder fleet, those of the others in the
+// folder ci.
+const (
+	NoCI    CI = "none"
+	GitHub  CI = "github"
+	Forgejo CI = "forgejo"
+	GitLab  CI = "gitlab"
+)
+
+// CIs lists the forges, and none.
+func CIs() []CI { return []CI{GitHub, Forgejo, GitLab, NoCI} }
+
+// Workflow is the file of a forge's CI in a fleet.
+func (c CI) Workflow() string {
+	return map[CI]string{GitHub: ".github/workflows/fleet.yml", Forgejo: ".forgejo/workflows/fleet.yml", GitLab: ".gitlab-ci.yml"}[c]
+}
 
 // FirstStack is the stack of a new fleet.
 const FirstStack = "hello"
@@ -42,7 +59,7 @@ type Fleet struct {
 	Operators      []string // recipients, as in fleet.toml; at least one
 	AuthorizedKeys []string // who may log in: lines of authorized_keys
 	BuildSystem    string   // as in fleet.toml
-	GitHub         bool     // with Workflow
+	CI             CI       // whose workflow it gets
 	Host           Host     // the first one
 }
 
@@ -70,14 +87,14 @@ func (f Fleet) Files() ([]File, error) {
 		buildSystem, "build_system = "+quote(f.BuildSystem),
 		`"`+Source+`"`, `"`+f.Source+`"`,
 	)
-	files, err := templates()
+	files, err := f.CI.templates()
 	if err != nil {
 		return nil, err
 	}
 	var all []File
 	for _, file := range files {
 		switch {
-		case strings.HasPrefix(file.Path, firstHost), file.Path == Workflow && !f.GitHub:
+		case strings.HasPrefix(file.Path, firstHost), file.Path == GitHub.Workflow() && f.CI != GitHub:
 			continue
 		case file.Path == "authorized_keys":
 			file.Text += strings.Join(append(slices.Clone(f.AuthorizedKeys), ""), "\n")
@@ -96,9 +113,19 @@ func (f Fleet) Files() ([]File, error) {
 // Template is the fleet without what is particular to a user.
 func Template() (fs.FS, error) { return fs.Sub(embedded, "fleet") }
 
-// templates are the files of the folder fleet, sorted by path.
-func templates() ([]File, error) {
-	folder, err := Template()
+// templates are the files of the folder fleet and of the forge's.
+func (c CI) templates() ([]File, error) {
+	files, err := filesIn("fleet")
+	if err != nil || c == NoCI || c == GitHub {
+		return files, err
+	}
+	more, err := filesIn("ci/" + string(c))
+	return append(files, more...), err
+}
+
+// filesIn are the files of an embedded folder.
+func filesIn(dir string) ([]File, error) {
+	folder, err := fs.Sub(embedded, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +138,7 @@ func templates() ([]File, error) {
 		files = append(files, File{path, string(text)})
 		return err
 	})
-	return byPath(files), err
+	return files, err
 }
 
 func byPath(files []File) []File {

@@ -25,7 +25,7 @@ func firstHost() scaffold.Host {
 }
 
 func newFleet() scaffold.Fleet {
-	return scaffold.Fleet{Source: scaffold.Source, Operators: []string{key}, AuthorizedKeys: []string{key}, BuildSystem: "x86_64-linux", GitHub: true, Host: firstHost()}
+	return scaffold.Fleet{Source: scaffold.Source, Operators: []string{key}, AuthorizedKeys: []string{key}, BuildSystem: "x86_64-linux", CI: scaffold.GitHub, Host: firstHost()}
 }
 
 // TestTemplate: what nix flake init -t copies is what pistack init prints.
@@ -83,13 +83,18 @@ func TestFleet(t *testing.T) {
 			t.Errorf("%s lacks %q:\n%s", path, want, memory[path].Data)
 		}
 	}
-	if !slices.IsSorted(paths) || !slices.Contains(paths, scaffold.Workflow) {
+	if !slices.IsSorted(paths) || !slices.Contains(paths, scaffold.GitHub.Workflow()) {
 		t.Errorf("paths %v", paths)
 	}
-	f.GitHub = false
-	without, err := f.Files()
-	if err != nil || len(without) != len(files)-1 {
-		t.Errorf("%d files without a workflow, %d with: %v", len(without), len(files), err)
+	for ci, more := range map[scaffold.CI]int{scaffold.NoCI: -1, scaffold.Forgejo: 1, scaffold.GitLab: 1} {
+		f.CI = ci
+		got, err := f.Files()
+		has := func(path string) bool {
+			return slices.ContainsFunc(got, func(f scaffold.File) bool { return f.Path == path })
+		}
+		if err != nil || len(got) != len(files)+more || has(scaffold.GitHub.Workflow()) || ci != scaffold.NoCI && !has(ci.Workflow()) {
+			t.Errorf("%s: %d files, %d for GitHub: %v", ci, len(got), len(files), err)
+		}
 	}
 	for _, source := range []string{"", `x";`, "${x}", "-x", "a b"} {
 		f.Source = source

@@ -61,7 +61,7 @@ func (r *Repository) Work(ctx context.Context, h fleet.Host, revision string) Wo
 	if w.Whole = !known; w.Whole {
 		paths = nil
 	}
-	if w.Changed, w.Err = git.Uncommitted(ctx, r.root, paths); w.Err != nil || revision == "" {
+	if w.Changed, w.Err = git.Edited(ctx, r.root, paths); w.Err != nil || revision == "" {
 		return w
 	}
 	w.compare(ctx, r.root, revision, paths)

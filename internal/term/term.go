@@ -84,6 +84,24 @@ func Confirm(ctx context.Context, question string) (bool, error) {
 	return answer == "y" || answer == "yes", nil
 }
 
+// Ask asks a question at the terminal and returns the line that is typed, without
+// spaces around it.
+func Ask(ctx context.Context, question string) (string, error) {
+	if !IsTerminal(os.Stdin) {
+		return "", ErrNoTerminal
+	}
+	fmt.Fprint(os.Stderr, question)
+	line, err := Wait(ctx, func() (string, error) { return bufio.NewReader(os.Stdin).ReadString('\n') })
+	if ctx.Err() != nil {
+		fmt.Fprintln(os.Stderr)
+		return "", ctx.Err()
+	}
+	if err != nil {
+		return "", nil // the end of input is no answer
+	}
+	return strings.TrimSpace(line), nil
+}
+
 // Wait runs a read that cannot be interrupted, and gives up on it when ctx ends:
 // the process is about to end then, and the read with it.
 func Wait[T any](ctx context.Context, read func() (T, error)) (T, error) {

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+
+	ucli "github.com/urfave/cli/v2"
+	"golang.org/x/crypto/ssh"
+
+	"pistack/internal/cli"
+	"pistack/internal/fleet"
+	"pistack/internal/readers"
+	"pistack/internal/sshkey"
+)
+
+func hostReplaceCommand() *ucli.Command {
+	return &ucli.Command{
+		Name:      "replace",
+		Usage:     "give a host another machine or card, and list what the old one knows",
+		ArgsUsage: "HOST",
+		Description: `Makes a new key, encrypts the host's secrets to it, and builds a sealed image, as
+"pistack image build --new-key" does. With --adopt it takes the key of a machine
+that runs already, and builds nothing. Either way the old key reads nothing new from
+then on; the list at the end says which values it still knows, and "pisec audit"
+keeps saying so until each has a new one.
+` + sealedHelp + `
+
+Examples:
+  pistack host replace rpi-box-01                        the card was lost
+  pistack host replace rpi-box-01 --adopt 192.168.1.20   a new machine runs there`,
+		Flags: append(sealFlags(),
+			&ucli.StringFlag{Name: "adopt", Usage: "take the key of the machine at `ADDR[:PORT]`; whoever answers is believed, so compare the fingerprint"},
+			&ucli.PathFlag{Name: "out", Aliases: []string{"o"}, Usage: "write the image to `FILE` instead of images/HOST.img"},
+			&ucli.BoolFlag{Name: "explain", Usage: "like --dry-run, and print the commands so that you could run them by hand"},
+		),
+		BashComplete: cli.CompleteHosts,
+		Action:       replaceHost,
+	}
+}
+
+func replaceHost(c *ucli.Context) error {
+	f, host, err := cli.LoadHost(c, 1, 1)
+	if err != nil {
+		return err
+	}
+	old, _ := host.PublicKey() // none: then nobody knows anything
+	if address := c.String("adopt"); address != "" {
+		if c.Path("key") != "" || c.Path("out") != "" || c.Bool("explain") {
+			return cli.Usage("--adopt takes the key of a machine that runs, and builds nothing: leave out --key, --out and --explain")
+		}
+		err = adoptKey(c, f, host, address)
+	} else {
+		err = buildAndSeal(c, f, host, c.Path("key") == "")
+	}
+	if err != nil || c.Bool("dry-run") || c.Bool("explain") || old == "" {
+		return err
+	}
+	return printKnown(c, f, old)
+}
+
+// adoptKey pins the key that a running machine shows, and rekeys.
+func adoptKey(c *ucli.Context, f *fleet.Fleet, host fleet.Host, address string) error {
+	key, err := sshkey.Ask(c.Context, address)
+	if err != nil {
+		return err
+	}
+	plugins := readers.Plugins(f, c.App.ErrWriter)
+	change, err := readers.PlanKey(f, host, key, plugins)
+	if err != nil {
+		return err
+	}
+	showKeyChange(c, change, ssh.FingerprintSHA256(key)+" (of "+address+")")
+	fmt.Fprintln(c.App.ErrWriter, "compare it on the machine's console: ssh-keygen -lf /etc/ssh/"+fleet.KeyFile)
+	if !change.Needed() {
+		fmt.Fprintln(c.App.Writer, "the key is pinned already")
+		return nil
+	}
+	if c.Bool("dry-run") {
+		return nil
+	}
+	if err := cli.Agree(c, fmt.Sprintf("Is that the machine that replaces %s?", host.Name)); err != nil {
+		return err
+	}
+	if len(change.Rekey.Changes) == 0 {
+		return change.Apply(nil)
+	}
+	identities, err := readers.Identities(c.Context, c.Path("identity"), plugins)
+	if err != nil {
+		return err
+	}
+	if err := c.Context.Err(); err != nil {
+		return err
+	}
+	if err := change.Apply(nil, identities...); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "pinned the new key and rekeyed %s\n", cli.Count(len(change.Rekey.Changes), "file"))
+	fmt.Fprintf(c.App.ErrWriter, "next: git add hosts/%s && git commit, then pistack deploy %[1]s\n", host.Name)
+	return nil
+}
+
+// printKnown lists the values in use that a key could ever read.
+func printKnown(c *ucli.Context, f *fleet.Fleet, line string) error {
+	now, err := fleet.Load(f.Root)
+	if err != nil {
+		return err
+	}
+	return readers.PrintKnown(c.Context, c.App.Writer, now, line)
+}
