@@ -243,6 +243,10 @@ func TestRollback(t *testing.T) {
 		t.Errorf("a dry run: %s", dry.out)
 	}
 
+	h.Change(t, func(s *fleettest.State) { s.NoDocker = true })
+	d.want(t, 0, []string{"back to generation 1"}, "rollback", h.Name, "--dry-run")
+	h.Change(t, func(s *fleettest.State) { s.NoDocker = false })
+
 	r := d.want(t, 0, []string{"deployed"}, append([]string{"rollback", h.Name}, quick...)...)
 	if got := h.Shell(t, "readlink -f /run/current-system; readlink /nix/var/nix/profiles/system; ls /run/pistack-deploy"); !strings.HasPrefix(got, one+"\nsystem-1-link") || strings.Contains(got, "lock") {
 		t.Errorf("it runs %s\n%s%s", got, r.out, r.errOut)

@@ -92,7 +92,11 @@ type goingBack struct {
 // rollback asks the machine for its generations, and chooses one.
 func (m *machines) rollback(c *ucli.Context, f *fleet.Fleet, h fleet.Host, o deploy.Options) (*goingBack, error) {
 	machine := m.machine(h.Name)
-	all, err := generations(c.Context, machine)
+	state, err := machine.Probe(c.Context)
+	if err != nil {
+		return nil, err
+	}
+	all, err := generations(c.Context, machine, state.Running)
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +105,21 @@ func (m *machines) rollback(c *ucli.Context, f *fleet.Fleet, h fleet.Host, o dep
 		return nil, err
 	}
 	id := rand.Text()
-	source, err := rollback.Open(c.Context, id, machine, to)
+	source, err := rollback.Open(c.Context, id, machine, to, state.Docker != "")
 	if err != nil {
 		return nil, err
 	}
-	state, err := git.ReadState(c.Context, f.Root)
+	d, err := m.rollbackRun(c, f, h, o, id, source)
+	if err != nil {
+		return nil, err
+	}
+	d.Revision, d.Dirty = to.Revision() // what the receipt says
+	return &goingBack{d, h, all, to}, nil
+}
+
+// rollbackRun is the deployment of a source's system.
+func (m *machines) rollbackRun(c *ucli.Context, f *fleet.Fleet, h fleet.Host, o deploy.Options, id string, source *rollback.Source) (*deployment, error) {
+	work, err := git.ReadState(c.Context, f.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +127,7 @@ func (m *machines) rollback(c *ucli.Context, f *fleet.Fleet, h fleet.Host, o dep
 	archive := deploy.NewFolder(m.state, id, time.Now())
 	d := &deployment{root: f.Root, hosts: hosts, machines: m, archive: archive, progress: newProgress(c, hosts)}
 	d.Run = &deploy.Run{
-		ID: id, Owner: owner(state), Options: o, Nix: source, Archive: archive,
+		ID: id, Owner: owner(work), Options: o, Nix: source, Archive: archive,
 		Machine: func(host string) deploy.Machine { return m.machine(host) },
 		Sudo:    func(string) bool { return false }, // nixos-rebuild is not run
 		Sink: func(e deploy.Event) {
@@ -122,8 +136,7 @@ func (m *machines) rollback(c *ucli.Context, f *fleet.Fleet, h fleet.Host, o dep
 			}
 		},
 	}
-	d.Revision, d.Dirty = to.Revision() // what the receipt says
-	return &goingBack{d, h, all, to}, nil
+	return d, nil
 }
 
 // idle tells of phases in which a rollback has nothing to do.
@@ -131,11 +144,7 @@ func idle(e deploy.Event) bool {
 	return e.Kind == deploy.Begun && (e.Phase == deploy.Evaluate || e.Phase == deploy.Build || e.Phase == deploy.Copy)
 }
 
-func generations(ctx context.Context, m target.Machine) ([]rollback.Generation, error) {
-	state, err := m.Probe(ctx)
-	if err != nil {
-		return nil, err
-	}
+func generations(ctx context.Context, m target.Machine, running string) ([]rollback.Generation, error) {
 	all, err := m.Generations(ctx)
 	if err != nil {
 		return nil, err
@@ -144,7 +153,7 @@ func generations(ctx context.Context, m target.Machine) ([]rollback.Generation, 
 	if err != nil {
 		return nil, err
 	}
-	return rollback.List(all, state.Running, receipts), nil
+	return rollback.List(all, running, receipts), nil
 }
 
 // carryOut shows what is going to be done, asks, and does it.

@@ -32,6 +32,7 @@ func (w Workstation) nix(ctx context.Context) []Check {
 	case err != nil:
 		return []Check{problem("nix", "nix --version", "nix does not run: %s", said(err))}
 	}
+	version = firstLine(version)
 	checks := []Check{fine("nix", "%s", version)}
 	if m := versionForm.FindStringSubmatch(version); m == nil {
 		checks[0] = warning("nix", "nix --version", "says no version: %q", version)

@@ -124,11 +124,11 @@ func (w Workstation) docker(ctx context.Context) []Check {
 	case err != nil:
 		return []Check{problem("docker", "docker version", "its daemon does not answer (%s), and is %s", said(err), why)}
 	}
-	checks := []Check{fine("docker", "%s", version)}
+	checks := []Check{fine("docker", "%s", firstLine(version))}
 	if buildx, err := w.ask(ctx, "docker", "buildx", "version"); err != nil {
 		return append(checks, problem("buildx", "install docker-buildx", "docker buildx does not run (%s), and is %s", said(err), why))
 	} else {
-		return append(checks, fine("buildx", "%s", buildx))
+		return append(checks, fine("buildx", "%s", firstLine(buildx)))
 	}
 }
 

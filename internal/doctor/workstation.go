@@ -57,7 +57,16 @@ func (w Workstation) ask(ctx context.Context, argv ...string) (string, error) {
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("did not answer within %s", limit)
 	}
-	return strings.TrimRight(string(out), "\n"), err
+	return strings.TrimRight(string(out[:min(len(out), maxAnswer)]), "\n"), err
+}
+
+// maxAnswer bounds what is looked at of a program's output, in bytes.
+const maxAnswer = 1 << 20
+
+// firstLine is enough of an answer that was to be short.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line[:min(len(line), 200)]
 }
 
 // said is the last line of a program that failed, or how it failed.

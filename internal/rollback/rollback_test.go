@@ -127,7 +127,7 @@ func TestRebuild(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := &machine{}
-			s, err := rollback.Open(t.Context(), "run", m, generations(9, 4, 9)[0])
+			s, err := rollback.Open(t.Context(), "run", m, generations(9, 4, 9)[0], true)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -145,7 +145,7 @@ func TestRebuild(t *testing.T) {
 			}
 		})
 	}
-	s, _ := rollback.Open(t.Context(), "run", &machine{}, generations(9, 4, 9)[0])
+	s, _ := rollback.Open(t.Context(), "run", &machine{}, generations(9, 4, 9)[0], true)
 	if err := s.Rebuild(t.Context(), nix.Rebuild{Action: "test", Host: "pi", System: path(5)}, nil); err == nil {
 		t.Error("another system was activated")
 	}
@@ -153,7 +153,7 @@ func TestRebuild(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	m := &machine{}
-	s, err := rollback.Open(t.Context(), "run", m, generations(9, 4, 9)[0])
+	s, err := rollback.Open(t.Context(), "run", m, generations(9, 4, 9)[0], true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,11 +172,16 @@ func TestOpen(t *testing.T) {
 		t.Errorf("%q, %v, %v", images, closure, units)
 	}
 	var _ deploy.Nix = s
-	if _, err := rollback.Open(t.Context(), "run", m, rollback.Generation{Generation: target.Generation{Path: "/tmp/x; reboot"}}); err == nil {
+	if s, err := rollback.Open(t.Context(), "run", m, generations(9, 4, 9)[0], false); err != nil {
+		t.Error(err)
+	} else if images, _ := s.Images(""); len(images) > 0 {
+		t.Errorf("without Docker %q are asked for", images)
+	}
+	if _, err := rollback.Open(t.Context(), "run", m, rollback.Generation{Generation: target.Generation{Path: "/tmp/x; reboot"}}, true); err == nil {
 		t.Error("what is no store path was opened")
 	}
 	for _, part := range []string{"contents", "units"} {
-		if _, err := rollback.Open(t.Context(), "run", &machine{err: map[string]error{part: errors.New("gone")}}, generations(9, 4, 9)[0]); err == nil {
+		if _, err := rollback.Open(t.Context(), "run", &machine{err: map[string]error{part: errors.New("gone")}}, generations(9, 4, 9)[0], true); err == nil {
 			t.Errorf("no error without %s", part)
 		}
 	}

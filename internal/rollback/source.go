@@ -30,14 +30,19 @@ type Source struct {
 
 var _ deploy.Nix = (*Source)(nil)
 
-// Open looks into the generation's system, which may have been deleted.
-func Open(ctx context.Context, id string, m Machine, g Generation) (*Source, error) {
+// Open looks into the generation's system, which may have been deleted. Where
+// Docker does not answer, which may be what somebody wants to go back from, no
+// image is asked for.
+func Open(ctx context.Context, id string, m Machine, g Generation, docker bool) (*Source, error) {
 	if !nix.IsStorePath(g.Path) {
 		return nil, &Error{Message: fmt.Sprintf("generation %d is no store path: %q", g.Number, g.Path), Fix: "choose another with --to"}
 	}
 	contents, err := m.Contents(ctx, g.Path)
 	if err != nil {
 		return nil, err
+	}
+	if !docker {
+		contents.Images = nil
 	}
 	hashes, err := m.Units(ctx, g.Path)
 	if err != nil {
