@@ -72,7 +72,7 @@ func FuzzAnswers(f *testing.F) {
 			t.Fatalf("not the same again: %v", err)
 		}
 		for _, value := range a.list("container") {
-			a.container(value)
+			a.stackContainer(value)
 		}
 		if len(a.values["current"]) == 1 {
 			a.generations()

@@ -3,7 +3,6 @@ package target
 import (
 	"context"
 	"fmt"
-	"strings"
 )
 
 // Health asks how units and containers are, over a connection of its own, and
@@ -14,21 +13,13 @@ func (m Machine) Health(ctx context.Context, old, next string) (Health, error) {
 	err := m.ask(ctx, s, func(a *answer) {
 		h.Failed, h.Changed = a.sorted("failed"), a.sorted("changed")
 		for _, value := range a.list("container") {
-			h.Containers = append(h.Containers, a.container(value))
+			h.Containers = append(h.Containers, a.stackContainer(value).Container)
 		}
 	})
 	if err != nil {
 		return Health{}, err
 	}
 	return h, nil
-}
-
-func (a *answer) container(value string) Container {
-	part := a.fields("container", value, 9)
-	return Container{
-		Stack: part[0], Service: part[1], Name: strings.TrimPrefix(part[2], "/"), ID: part[3], Image: part[4],
-		State: part[5], Health: part[6], ExitCode: a.integer("container", part[7]), Restarts: a.integer("container", part[8]),
-	}
 }
 
 // Journal is the last lines of a unit's log.

@@ -88,18 +88,33 @@ func inspect(s model.State, format string, ids []string) int {
 	return code
 }
 
-// look is what a template of "docker inspect" can name.
-func look(c model.Container) map[string]any {
-	inner := map[string]any{"Status": cmp.Or(c.State, "running"), "ExitCode": c.ExitCode}
+// inspected is what a template of "docker inspect" can name: Go's fields, as in
+// Docker itself.
+type inspected struct {
+	ID, Name     string
+	RestartCount int
+	Config       struct {
+		Image  string
+		Labels map[string]string
+	}
+	State struct {
+		Status   string
+		ExitCode int
+		Health   *struct{ Status string }
+	}
+	HostConfig struct{ RestartPolicy struct{ Name string } }
+}
+
+func look(c model.Container) inspected {
+	i := inspected{ID: c.ID, Name: "/" + c.Name, RestartCount: c.Restarts}
+	i.Config.Image = c.Image
+	i.Config.Labels = map[string]string{"com.docker.compose.project": c.Project, "com.docker.compose.service": c.Service}
+	i.State.Status, i.State.ExitCode = cmp.Or(c.State, "running"), c.ExitCode
 	if c.Health != "" {
-		inner["Health"] = map[string]any{"Status": c.Health}
+		i.State.Health = &struct{ Status string }{c.Health}
 	}
-	labels := map[string]string{"com.docker.compose.project": c.Project, "com.docker.compose.service": c.Service}
-	return map[string]any{
-		"HostConfig": map[string]any{"RestartPolicy": map[string]any{"Name": cmp.Or(c.Restart, "unless-stopped")}},
-		"Id":         c.ID, "Name": "/" + c.Name, "RestartCount": c.Restarts,
-		"Config": map[string]any{"Image": c.Image, "Labels": labels}, "State": inner,
-	}
+	i.HostConfig.RestartPolicy.Name = cmp.Or(c.Restart, "unless-stopped")
+	return i
 }
 
 func pull(image string) int {

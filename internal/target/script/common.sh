@@ -119,3 +119,17 @@ wait_for_undo() {
     tries=$((tries + 1))
   done
 }
+
+# inspect_containers ID…: a line each. What its author can choose is quoted, as he can choose a line break, too. The names
+# are those of Go's fields, such as ID: for others Docker falls back to its JSON, where a container without a health check
+# has no Health, and the template fails. One that goes away meanwhile is not there. Programs: docker.
+inspect_containers() {
+  [ $# != 0 ] || return 0
+  # shellcheck disable=SC2016 # a template of Docker's
+  template='container{{"\t"}}{{printf "%q" (index .Config.Labels "com.docker.compose.project")}}{{"\t"}}{{printf "%q" (index .Config.Labels "com.docker.compose.service")}}{{"\t"}}{{printf "%q" .Name}}{{"\t"}}{{.ID}}{{"\t"}}{{printf "%q" .Config.Image}}{{"\t"}}{{.State.Status}}{{"\t"}}{{if .State.Health}}{{.State.Health.Status}}{{end}}{{"\t"}}{{.State.ExitCode}}{{"\t"}}{{.RestartCount}}{{"\t"}}{{.HostConfig.RestartPolicy.Name}}'
+  if list=$(timeout 20 docker inspect --type container --format "$template" "$@" 2>/dev/null); then
+    printf '%s\n' "$list"
+    return
+  fi
+  for id; do timeout 20 docker inspect --type container --format "$template" "$id" 2>/dev/null || true; done
+}

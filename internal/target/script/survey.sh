@@ -5,26 +5,15 @@
 # shellcheck source=common.sh
 . ./common.sh
 
-# One line a container. What its author can choose is quoted, as he can choose a line break, too.
-# shellcheck disable=SC2016 # a template of Docker's
-template='container{{"\t"}}{{printf "%q" (index .Config.Labels "com.docker.compose.project")}}{{"\t"}}{{printf "%q" (index .Config.Labels "com.docker.compose.service")}}{{"\t"}}{{printf "%q" .Name}}{{"\t"}}{{.Id}}{{"\t"}}{{printf "%q" .Config.Image}}{{"\t"}}{{.State.Status}}{{"\t"}}{{if .State.Health}}{{.State.Health.Status}}{{end}}{{"\t"}}{{.State.ExitCode}}{{"\t"}}{{.RestartCount}}{{"\t"}}{{.HostConfig.RestartPolicy.Name}}'
-
-inspect() { timeout 10 docker inspect --type container --format "$template" "$@" 2>/dev/null; }
-
-# One that goes away between the two commands is not there. Where Docker does not answer, nothing is known.
+# Where Docker does not answer, nothing is known.
 containers() {
   if ! ids=$(timeout 10 docker ps --all --quiet --no-trunc --filter label=com.docker.compose.project --filter label=com.docker.compose.oneoff=False 2>/dev/null); then
     say known no
     return
   fi
   say known yes
-  [ -n "$ids" ] || return 0
   # shellcheck disable=SC2086 # one word an id
-  if list=$(inspect $ids); then
-    printf '%s\n' "$list"
-    return
-  fi
-  for id in $ids; do inspect "$id" || true; done
+  inspect_containers $ids
 }
 
 stacks() {
