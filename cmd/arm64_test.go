@@ -64,14 +64,6 @@ func TestArm64Boot(t *testing.T) {
 	}
 }
 
-func (f killFleet) git(args ...string) {
-	f.t.Helper()
-	cmd := exec.Command("git", args...)
-	cmd.Dir = f.root
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null")
-	f.must(cmd)
-}
-
 // arm64Script is the absolute path of something in testdata/arm64.
 func arm64Script(t *testing.T, name string) string {
 	t.Helper()
