@@ -42,6 +42,20 @@ func (s Store) lock() (unlock func(), err error) {
 	}
 }
 
+// sweepLock removes the lock file of a process that was killed. One that is held
+// stays.
+func (s Store) sweepLock() {
+	path := s.path(lockFile)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return // most often there is none
+	}
+	defer f.Close()
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil && current(f, path) {
+		os.Remove(path)
+	}
+}
+
 // current tells whether the path still names the open file.
 func current(f *os.File, path string) bool {
 	mine, err1 := f.Stat()

@@ -83,6 +83,7 @@ func (s Store) Unfinished() bool {
 // was anything.
 func (s Store) Recover() (bool, error) {
 	if !s.Unfinished() {
+		s.sweepLock()
 		return false, nil
 	}
 	s.Check = nil // nothing new is written
