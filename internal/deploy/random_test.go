@@ -69,6 +69,8 @@ func oneFaultyRun(t *testing.T, seed uint64, seen map[Outcome]int) {
 
 // wrong tells what of a machine is not as its result says, or "".
 func wrong(m *simMachine, r Result, receipts map[string]Receipt) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	now := fmt.Sprintf("runs %.50s, boots %.50s", m.running, m.profile)
 	isOld := m.running == oldSystem && m.profile == oldSystem
 	isNew := m.running == newSystem && m.profile == newSystem

@@ -42,6 +42,7 @@ func web(name string, change ...func(*fleettest.System)) fleettest.System {
 
 func newRig(t *testing.T, change ...func(*fleettest.System)) *rig {
 	t.Helper()
+	t.Parallel() // most of a test is waiting for a machine
 	f := fleettest.Start(t, 1)
 	r := &rig{host: f.Hosts[0]}
 	r.old = r.host.Install(t, web("old"))
