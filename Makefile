@@ -4,7 +4,7 @@
 GO ?= go
 TARGETS = linux/arm64 darwin/amd64 darwin/arm64
 
-.PHONY: help build demo test prepare vet cross unit fuzz bench-secrets bench-compose bench-build bench-image arm64 nix bootstrap device record options eval clean uninstall
+.PHONY: help build demo test prepare vet cross unit fuzz bench-secrets bench-compose bench-build bench-deploy bench-image arm64 nix bootstrap device record options eval clean uninstall
 
 help: ## show this
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile
@@ -24,6 +24,7 @@ vet: ## formatting, go vet, shell scripts
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags device ./cmd
+	$(GO) vet -tags bench ./cmd
 	testdata/lint-shell
 
 cross: ## everything, tests included, compiles for the other workstations and devices
@@ -45,6 +46,9 @@ bench-image: ## measure sealing and writing SD images beside cp and dd; needs ro
 
 bench-compose: ## measure pistack beside Docker Compose and compose2nix
 	testdata/bench-compose
+
+bench-deploy: ## measure pistack deploy beside nixos-rebuild and ssh alone; needs root
+	testdata/bench-deploy
 
 bench-build: ## measure the hash of what an image is built from
 	testdata/bench-build

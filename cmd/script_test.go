@@ -100,12 +100,12 @@ const sshd = "/usr/sbin/sshd"
 // setup gives every script the binaries, two key pairs (an operator's and a
 // machine's), and Git without the developer's own settings.
 func setup(e *testscript.Env) error {
-	fakes, err := filepath.Abs("testdata/fake")
+	repository, err := filepath.Abs("..")
 	if err != nil {
 		return err
 	}
-	e.Setenv("PATH", binaries+string(filepath.ListSeparator)+fakes+string(filepath.ListSeparator)+e.Getenv("PATH"))
-	e.Setenv("repository", filepath.Join(fakes, "../../.."))
+	e.Setenv("PATH", binaries+string(filepath.ListSeparator)+e.Getenv("PATH"))
+	e.Setenv("repository", repository)
 	e.Setenv("HOME", e.WorkDir)
 	e.Setenv("XDG_STATE_HOME", filepath.Join(e.WorkDir, "state"))
 	e.Setenv("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -151,7 +151,7 @@ func keyPair(path string) (public string, err error) {
 
 // startSSHD runs a real sshd on 127.0.0.1:PORT with the host key in the file
 // KEY, for as long as the script lasts: "sshd PORT KEY". The operator may log
-// in as root; what a login runs finds the stand-ins of testdata/fake first.
+// in as root.
 func startSSHD(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: sshd PORT KEY")

@@ -56,7 +56,14 @@ func gateFlags() []ucli.Flag {
 		&ucli.DurationFlag{Name: "gate-window", Value: deploy.DefaultTiming().Window, Usage: "how long everything has to stay healthy"},
 		&ucli.DurationFlag{Name: "gate-limit", Value: deploy.DefaultTiming().GateLimit, Usage: "how long it may take until it is"},
 		&ucli.DurationFlag{Name: "undo-after", Value: deploy.DefaultTiming().Deadline, Usage: "a host that cannot be reached for so long goes back by itself"},
+		timingFlag(),
 	}
+}
+
+// timingFlag changes any limit: for tests, and for machines that are slower than
+// most.
+func timingFlag() ucli.Flag {
+	return &ucli.StringFlag{Name: "timing", EnvVars: []string{"PISTACK_TIMING"}, Hidden: true, Usage: "change limits: `NAME=DURATION,…`, see deploy.Timing"}
 }
 
 // planFlags are those of plan and deploy.
@@ -81,7 +88,7 @@ func deployHosts(c *ucli.Context) error {
 		return err
 	}
 	defer d.Close()
-	if c.Bool("explain") || c.Bool("dry-run") {
+	if showsPlan(c) {
 		return d.show(c, plan)
 	}
 	if !c.Bool("json") {

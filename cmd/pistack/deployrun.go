@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/user"
@@ -50,7 +49,7 @@ func openDeployment(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*deplo
 	if err != nil {
 		return nil, err
 	}
-	m, err := openMachines(c, f, hosts)
+	m, err := openMachinesWithin(c, f, hosts, options.Timing.Step)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +162,17 @@ func takeTiming(c *ucli.Context, t *deploy.Timing) error {
 		}
 	}
 	t.Renew = min(t.Renew, t.Deadline/4)
+	if timing := c.String("timing"); timing != "" {
+		if err := t.Set(timing); err != nil {
+			return cli.Usage("--timing: %v", err)
+		}
+	}
 	return nil
+}
+
+// showsPlan tells whether a command ends with its plan.
+func showsPlan(c *ucli.Context) bool {
+	return c.Command.Name == "plan" || c.Bool("explain") || c.Bool("dry-run")
 }
 
 // newProgress chooses how a run is shown.
@@ -172,7 +181,7 @@ func newProgress(c *ucli.Context, hosts []fleet.Host) view.Progress {
 	for _, h := range hosts {
 		names = append(names, h.Name)
 	}
-	if c.Bool("json") {
+	if c.Bool("json") && !showsPlan(c) { // of a plan, the plan is all that goes to standard output
 		return view.NewProgress(view.JSONProgress, c.App.Writer, view.ProgressOptions{Hosts: names})
 	}
 	o := view.ProgressOptions{Hosts: names, Verbose: c.Bool("verbose"), Colour: colour(os.Stderr)}
@@ -198,11 +207,12 @@ func colour(f *os.File) bool { return term.IsTerminal(int(f.Fd())) && os.Getenv(
 // end says what became of all hosts, and with which status the command ends.
 func (d *deployment) end(c *ucli.Context, results []deploy.Result) error {
 	d.progress.Close()
-	if !c.Bool("json") {
-		var w io.Writer = c.App.Writer
-		if err := view.SummaryText(w, results, colour(os.Stdout)); err != nil {
-			return err
-		}
+	show := func() error { return view.SummaryText(c.App.Writer, results, colour(os.Stdout)) }
+	if c.Bool("json") {
+		show = func() error { return view.SummaryJSON(c.App.Writer, results) }
+	}
+	if err := show(); err != nil {
+		return err
 	}
 	if c.Context.Err() != nil {
 		return &cli.StatusError{Status: cli.ExitInterrupted}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -48,6 +49,12 @@ func selectHosts(c *ucli.Context) (*fleet.Fleet, []fleet.Host, error) {
 // openMachines writes the ssh configuration in which only the pinned keys of
 // the hosts will do. Nothing is connected to yet.
 func openMachines(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*machines, error) {
+	return openMachinesWithin(c, f, hosts, 0)
+}
+
+// openMachinesWithin is openMachines with a limit for each thing that is asked of
+// them; 0 for the usual one.
+func openMachinesWithin(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host, limit time.Duration) (*machines, error) {
 	reached, err := remoteHosts(hosts)
 	if err != nil {
 		return nil, err
@@ -56,7 +63,7 @@ func openMachines(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*machine
 	if err != nil {
 		return nil, err
 	}
-	options := remote.Options{Dir: state, RuntimeDir: os.Getenv("XDG_RUNTIME_DIR")}
+	options := remote.Options{Dir: state, Limit: limit, RuntimeDir: os.Getenv("XDG_RUNTIME_DIR")}
 	if options.IdentityFile, err = identityFile(c); err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ Examples:
   pistack plan
   pistack plan rpi-box-01 --json
   pistack plan --explain             with the commands of a deploy`,
-		Flags:        planFlags(),
+		Flags:        append(planFlags(), timingFlag()),
 		BashComplete: cli.CompleteSelectors(true),
 		Action: func(c *ucli.Context) error {
 			d, plan, err := planned(c)

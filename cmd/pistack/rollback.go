@@ -62,7 +62,7 @@ func rollBack(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := openMachines(c, f, []fleet.Host{h})
+	m, err := openMachinesWithin(c, f, []fleet.Host{h}, options.Timing.Step)
 	if err != nil {
 		return err
 	}

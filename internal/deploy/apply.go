@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -56,15 +57,32 @@ func (r *Run) prepare(ctx context.Context, hosts []HostPlan, work map[string]*ch
 	})
 }
 
-// lockAll locks in name order, so that of two deploys that want the same
-// machines one gets them all.
+// lockAll locks in name order. Where another run is found at work, which was not
+// when the machines were asked, all that come later are left to it: of two deploys
+// that want the same machines one gets them all, and nobody every other one.
 func (r *Run) lockAll(ctx context.Context, hosts []HostPlan, work map[string]*change) {
+	var held *target.Held
 	for _, h := range hosts {
-		if c := work[h.Host.Name]; !c.done {
+		c := work[h.Host.Name]
+		switch {
+		case c.done:
+		case held != nil:
+			c.refuse(ctx, left(h.Host.Name, held))
+		default:
 			if err := c.lock(ctx); err != nil {
+				errors.As(err, &held)
 				c.refuse(ctx, err)
 			}
 		}
+	}
+}
+
+// left is the error for a machine that is left to another run.
+func left(host string, held *target.Held) error {
+	return &Error{
+		Message: fmt.Sprintf("%s: left to the run that has just begun: %v", host, held),
+		Fix:     "run the same command again when that one is over, or wait for it with --lock-wait",
+		Err:     held,
 	}
 }
 
@@ -114,9 +132,6 @@ func (r *Run) told(result Result, h HostPlan) Result {
 	return result
 }
 
-// lockPause is how often a lock is asked for that somebody else holds.
-const lockPause = 2 * time.Second
-
 // lock takes the machine's lock; one that is held is waited for as long as the
 // user said.
 func (c *change) lock(ctx context.Context) error {
@@ -130,7 +145,7 @@ func (c *change) lock(ctx context.Context) error {
 			c.locked = err == nil || !errors.As(err, &held) // a lost answer may be a lock
 			return err
 		}
-		if !sleep(ctx, min(lockPause, time.Until(until)+time.Millisecond)) {
+		if !sleep(ctx, min(c.run.Options.Timing.Sample, time.Until(until)+time.Millisecond)) {
 			return interruption(ctx)
 		}
 	}

@@ -82,9 +82,11 @@ func (c *change) fetch(ctx context.Context, images []string) error {
 	return c.machine.Pull(ctx, images, c.line)
 }
 
-func (c *change) late(what string, limit time.Duration) error {
+func (c *change) late(what string, limit time.Duration) error { return late(c.name(), what, limit) }
+
+func late(host, what string, limit time.Duration) error {
 	return &Error{
-		Message: fmt.Sprintf("%s: %s did not end within %s", c.name(), what, limit),
+		Message: fmt.Sprintf("%s: %s did not end within %s", host, what, limit),
 		Fix:     "look at the machine's disk and network, then deploy again: it goes on where it stopped",
 	}
 }

@@ -50,29 +50,6 @@ type Options struct {
 	Timing    Timing
 }
 
-// Timing is how long things may take, and how often they are looked at.
-type Timing struct {
-	Deadline  time.Duration // of the dead-man timer, from its last renewal
-	Renew     time.Duration // between renewals
-	Window    time.Duration // that everything has to stay healthy for
-	Sample    time.Duration // between two looks at a machine
-	GateLimit time.Duration // until everything is healthy
-	Link      time.Duration // that new connections may fail for
-	Activate  time.Duration // nixos-rebuild
-	Undo      time.Duration // until the old system runs again
-	Copy      time.Duration // of a system to a machine
-	Pull      time.Duration // of all images of a machine
-}
-
-// DefaultTiming suits a Raspberry Pi with an SD card behind a home's uplink.
-func DefaultTiming() Timing {
-	return Timing{
-		Deadline: 3 * time.Minute, Renew: 30 * time.Second,
-		Window: 10 * time.Second, Sample: 2 * time.Second, GateLimit: 5 * time.Minute, Link: time.Minute,
-		Activate: time.Hour, Undo: 20 * time.Minute, Copy: 3 * time.Hour, Pull: 3 * time.Hour,
-	}
-}
-
 // Run is one run of a deploy. Its methods are for one goroutine.
 type Run struct {
 	ID      string       // unguessable; names the locks

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"pistack/internal/target"
 )
@@ -13,7 +12,6 @@ import (
 const (
 	shownLines = 10
 	shownParts = 3 // units and containers
-	askLimit   = 30 * time.Second
 )
 
 // unhealthy is the error of a gate, with the last lines of what failed.
@@ -25,7 +23,7 @@ func (c *change) unhealthy(ctx context.Context, v verdict) error {
 	for _, container := range v.containers {
 		words = append(words, container.Name+" ("+state(container)+")")
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.run.Options.Timing.Step)
 	defer cancel()
 	for _, container := range v.containers[:min(shownParts, len(v.containers))] {
 		lines, err := c.machine.ContainerLog(ctx, container.ID, shownLines)
@@ -51,7 +49,7 @@ func state(c target.Container) string {
 
 // unitsFailed is the error for units that fail on the new system.
 func (c *change) unitsFailed(ctx context.Context, units []string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.run.Options.Timing.Step)
 	defer cancel()
 	for _, unit := range units[:min(shownParts, len(units))] {
 		lines, err := c.machine.Journal(ctx, unit, shownLines)

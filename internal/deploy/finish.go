@@ -10,9 +10,6 @@ import (
 	"pistack/internal/remote"
 )
 
-// closing is how long a machine may take to take a receipt and its lock back.
-const closing = time.Minute
-
 // refuse ends a change that changed nothing.
 func (c *change) refuse(ctx context.Context, err error) {
 	if ctx.Err() != nil {
@@ -30,15 +27,21 @@ func (c *change) finish(outcome Outcome, err error) {
 	if len(c.result.Last) == 0 {
 		c.result.Last = lastOf(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closing)
-	defer cancel()
 	if c.locked {
-		c.record(ctx)
-		c.unlock(ctx)
+		c.closing(c.record)
+		c.closing(c.unlock)
 	}
 	c.done = true
 	c.result.Log = c.run.Archive.LogFile(c.name())
 	c.run.event(Event{Host: c.name(), Kind: Finished, Phase: c.phase, Result: &c.result})
+}
+
+// closing is a step that the end of the run does not end. Each has time of its
+// own: a machine that takes no receipt still gets its lock back.
+func (c *change) closing(do func(context.Context)) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*c.run.Options.Timing.Step)
+	defer cancel()
+	do(ctx)
 }
 
 // record writes the receipt: on the machine when it runs or boots the new

@@ -66,8 +66,13 @@ func untouched(err error) bool {
 	return status > 0 && status.NothingChanged()
 }
 
-// standDown ends a change that nixos-rebuild refused before it changed anything.
+// standDown ends a change that nixos-rebuild refused before it changed anything:
+// its exit status says so, and the machine is asked, for it may be another's.
 func (c *change) standDown(ctx context.Context, err error) {
+	if state, failure := c.look(ctx); failure != nil || state.Running != c.before.Running {
+		c.undo(ctx, errors.Join(err, failure))
+		return
+	}
 	if failure := c.disarm(ctx); failure != nil {
 		c.undo(ctx, errors.Join(err, failure))
 		return
@@ -96,11 +101,12 @@ func (c *change) commit(ctx context.Context) error {
 	defer cancel()
 	var failure error
 	for range commitTries {
-		if err := c.machine.Renew(lasting, c.run.ID); err != nil {
-			return reason(lasting, err)
+		again := true
+		if failure = c.machine.Renew(lasting, c.run.ID); failure == nil {
+			failure = c.rebuild(lasting, Switch)
+			again = tryAgain(statusOf(failure))
 		}
-		failure = c.rebuild(lasting, Switch)
-		if !tryAgain(statusOf(failure)) || !sleep(lasting, c.run.Options.Timing.Sample) {
+		if !again || final(failure) || !sleep(lasting, c.run.Options.Timing.Sample) {
 			break
 		}
 	}

@@ -2,12 +2,14 @@ package deploy
 
 import (
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pistack/internal/fleet"
@@ -232,4 +234,30 @@ func TestHints(t *testing.T) {
 	if slices.ContainsFunc(all, func(err error) bool { return err.(*Error).Hint() == "" }) {
 		t.Error("an error that does not say what to do")
 	}
+}
+
+// TestLockAllLeaves: where another run has a lock by now, the machines after it
+// are left to that run, and those before are deployed.
+func TestLockAllLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newSimFleet([]string{"a", "b", "c"}, rand.New(rand.NewPCG(1, 1)), 0)
+		run, hosts, _ := f.run("run1", Options{Action: Switch, Parallel: 3, EvalJobs: 1, Timing: DefaultTiming()})
+		plan, err := run.Plan(t.Context(), hosts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.machines["b"].lock = &target.Owner{ID: "other", User: "eve"}
+		results, err := run.Apply(t.Context(), plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []Outcome{Deployed, Refused, Refused} {
+			if results[i].Outcome != want {
+				t.Errorf("%s: %s (%v), want %s", results[i].Host, results[i].Outcome, results[i].Err, want)
+			}
+		}
+		if f.machines["b"].lock.ID != "other" || f.machines["c"].lock != nil {
+			t.Errorf("locks %v, %v", f.machines["b"].lock, f.machines["c"].lock)
+		}
+	})
 }

@@ -149,6 +149,10 @@ func (r *Run) inspect(ctx context.Context, hosts []HostPlan) error {
 	})
 }
 
+// manyPaths is how many times as long as another step the question for all paths
+// of a system may take.
+const manyPaths = 2
+
 func (r *Run) compareStore(ctx context.Context, h *HostPlan) error {
 	closure, err := r.Nix.Closure(ctx, h.System)
 	if err != nil {
@@ -160,7 +164,12 @@ func (r *Run) compareStore(ctx context.Context, h *HostPlan) error {
 		paths[i], sizes[p.Path] = p.Path, p.Size
 		h.Closure += p.Size
 	}
-	missing, err := r.Machine(h.Host.Name).Invalid(ctx, paths)
+	asking, cancel := context.WithTimeoutCause(ctx, manyPaths*r.Options.Timing.Step, late(h.Host.Name, "asking for store paths", manyPaths*r.Options.Timing.Step))
+	defer cancel()
+	missing, err := r.Machine(h.Host.Name).Invalid(asking, paths)
+	if err != nil && ctx.Err() == nil {
+		return reason(asking, err)
+	}
 	if err != nil {
 		return err
 	}

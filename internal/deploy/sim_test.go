@@ -405,7 +405,7 @@ func (m *simMachine) end(f fault) (nix.Status, bool) {
 	}
 	statuses := []nix.Status{nix.CheckFailed, nix.ActivationFailed, nix.UnitsFailed, nix.AlreadyRunning, nix.NeedsReboot, nix.Panicked, nix.ConnectionLost}
 	s := statuses[m.random.IntN(len(statuses))]
-	moves := s == nix.ActivationFailed || s == nix.UnitsFailed || (s == nix.Panicked || s == nix.ConnectionLost) && m.random.IntN(2) == 0
+	moves := m.random.IntN(20) == 0 || s == nix.ActivationFailed || s == nix.UnitsFailed || (s == nix.Panicked || s == nix.ConnectionLost) && m.random.IntN(2) == 0
 	return s, moves
 }
 

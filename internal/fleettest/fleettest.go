@@ -77,10 +77,7 @@ func (f *Fleet) Remote() []remote.Host {
 func (h *Host) Inside(path string) string { return filepath.Join(h.Dir, "own", path) }
 
 // Path is the store path that a system of that name has.
-func Path(s System) string {
-	// A digest of the content, in Nix's alphabet, more or less.
-	return fmt.Sprintf("/nix/store/%s-nixos-system-%s", digest(s), s.Name)
-}
+func Path(s System) string { return model.Path(s) }
 
 // Install puts a system into the machine's store and returns its path.
 func (h *Host) Install(tb testing.TB, s System) string {

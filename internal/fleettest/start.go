@@ -2,7 +2,6 @@ package fleettest
 
 import (
 	"crypto/ed25519"
-	"crypto/sha256"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -253,13 +252,4 @@ func encode(tb testing.TB, s System) string {
 		tb.Fatal(err)
 	}
 	return string(text)
-}
-
-// digest names a content with 32 characters.
-func digest(s System) string {
-	text, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // it is made of strings and numbers
-	}
-	return fmt.Sprintf("%x", sha256.Sum256(text))[:32]
 }

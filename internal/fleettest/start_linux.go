@@ -31,3 +31,9 @@ func (h *Host) start(tb testing.TB) error {
 	})
 	return nil
 }
+
+// ownNamespace lets a command mount what nobody else sees, and be signalled with
+// all that it starts.
+func ownNamespace() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Setpgid: true}
+}

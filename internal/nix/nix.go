@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"pistack/internal/run"
 )
@@ -126,9 +127,15 @@ func (t Tool) command(argv ...string) run.Command {
 	return run.Command{Argv: argv, Dir: t.Root, OwnGroup: true}
 }
 
+// grace is short for commands that connect to a machine: they end at once, but the
+// process of the shared connection holds their streams for as long as something
+// runs there.
+const grace = 3 * time.Second
+
 // towards is a command that connects to a machine.
 func (t Tool) towards(host string, argv ...string) run.Command {
 	c := t.command(argv...)
+	c.Grace = grace
 	c.Env = []string{"NIX_SSHOPTS=" + strings.Join(t.SSHOptions(host), " ")}
 	return c
 }

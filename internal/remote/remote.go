@@ -26,10 +26,11 @@ type Host struct {
 
 // Options say where files are.
 type Options struct {
-	Dir          string // folder for generated files; its path must be plain, see NewConfig
-	IdentityFile string // private key for ssh; empty for ssh's own choice
-	UserConfig   string // the user's ~/.ssh/config; empty for none
-	RuntimeDir   string // XDG_RUNTIME_DIR, where control sockets go; empty, or too long a path: /tmp
+	Dir          string        // folder for generated files; its path must be plain, see NewConfig
+	IdentityFile string        // private key for ssh; empty for ssh's own choice
+	UserConfig   string        // the user's ~/.ssh/config; empty for none
+	Limit        time.Duration // of a Call that names none; 0: one minute
+	RuntimeDir   string        // XDG_RUNTIME_DIR, where control sockets go; empty, or too long a path: /tmp
 }
 
 // Settings are what ssh makes of the configuration for one host.

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ func (cs *Connections) Run(ctx context.Context, call Call) ([]byte, error) {
 		return nil, err
 	}
 	if call.Limit == 0 {
-		call.Limit = defaultLimit
+		call.Limit = cmp.Or(cs.config.options.Limit, defaultLimit)
 	}
 	limited, cancel := context.WithTimeout(ctx, call.Limit)
 	defer cancel()
@@ -143,6 +144,7 @@ func (s *session) command(argv []string) run.Command {
 	if s.call.Stdin != nil {
 		stdin = io.MultiReader(stdin, s.call.Stdin)
 	}
+	// Of a Ctrl-C the caller decides what it ends: not the step that commits.
 	return run.Command{Argv: argv, Stdin: stdin, Grace: grace, OwnGroup: true}
 }
 

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"pistack/internal/fleettest/model"
@@ -22,6 +24,10 @@ func main() {
 	name := filepath.Base(os.Args[0])
 	if name == "fleettest-init" {
 		check(boot(os.Args[1], os.Args[2:]))
+		return
+	}
+	if name == "fleettest-workstation" {
+		check(workstation(os.Args[1], os.Args[2:]))
 		return
 	}
 	if name == "fleettest-timer" {
@@ -59,6 +65,12 @@ func program(name string, args []string) int {
 		return switchToConfiguration(args)
 	case "sudo":
 		return sudo(args)
+	case "nix":
+		return nix(args)
+	case "nix-copy-closure":
+		return nixCopyClosure(args)
+	case "nixos-rebuild":
+		return nixosRebuild(args)
 	}
 	return say(70, "fleettest: %s is not a program of this machine", name)
 }
@@ -80,6 +92,7 @@ func faulty(name string, args []string, work func() int) int {
 	if fault.After {
 		code = work()
 	}
+	write(fault.Output)
 	time.Sleep(fault.Delay)
 	if fault.Stderr != "" {
 		fmt.Fprintln(os.Stderr, fault.Stderr)
@@ -90,8 +103,12 @@ func faulty(name string, args []string, work func() int) int {
 	if fault.Kill {
 		killSession()
 	}
-	if fault.Hang {
-		select {}
+	if fault.Dies {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		time.Sleep(time.Hour)
+	}
+	for fault.Hang { // select would be a deadlock, of which Go tells
+		time.Sleep(time.Hour)
 	}
 	if fault.Exit != 0 {
 		return fault.Exit
@@ -100,6 +117,19 @@ func faulty(name string, args []string, work func() int) int {
 		code = work()
 	}
 	return code
+}
+
+// write fills standard error with as many bytes.
+func write(size int64) {
+	out := bufio.NewWriterSize(os.Stderr, 1<<16)
+	for line := 1; size > 0; line++ {
+		n, err := fmt.Fprintf(out, "%09d%90s\n", line, "")
+		if err != nil {
+			return // nobody reads on
+		}
+		size -= int64(n)
+	}
+	_ = out.Flush()
 }
 
 func record(name string, args []string) {

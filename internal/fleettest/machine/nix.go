@@ -24,6 +24,9 @@ func nixStore(args []string) int {
 	if slices.Contains(args, "--serve") {
 		return receive()
 	}
+	if code, known := build(args); known {
+		return code
+	}
 	if len(args) < 2 || args[0] != "--check-validity" || args[1] != "--print-invalid" {
 		return say(1, "error: unknown flag '%s'", strings.Join(args, " "))
 	}
@@ -78,6 +81,9 @@ func furnish(path string) error {
 			return err
 		}
 	}
+	if err := writeImages(path, s.Images); err != nil {
+		return err
+	}
 	for name, text := range s.Etc {
 		file := filepath.Join(path, "etc", name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
@@ -91,6 +97,19 @@ func furnish(path string) error {
 		os.Symlink("kernel-"+s.Kernel, filepath.Join(path, "kernel")),
 		os.WriteFile(filepath.Join(path, "kernel-"+s.Kernel), nil, 0o644),
 	)
+}
+
+// writeImages lists images as the pistack module does; a system without has no list.
+func writeImages(path string, images []string) error {
+	if len(images) == 0 {
+		return nil
+	}
+	list := ""
+	for _, image := range images {
+		list += "web\t" + image + "\n"
+	}
+	file := filepath.Join(path, "etc/pistack/images")
+	return errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(list), 0o644))
 }
 
 var generationForm = regexp.MustCompile(`^system-([0-9]+)-link$`)
@@ -206,8 +225,11 @@ func activate(path string) error {
 		return err
 	}
 	link := "up"
-	if s.CutsLink {
+	switch {
+	case s.CutsLink:
 		link = "down"
+	case s.Deaf:
+		link = "deaf"
 	}
 	return errors.Join(
 		os.WriteFile(filepath.Join(model.Inside, model.LinkFile), []byte(link), 0o600),

@@ -3,8 +3,10 @@
 package model
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,7 +27,21 @@ type System struct {
 	Takes      map[string]time.Duration // action → how long it takes, at least
 	Early      map[string]int           // action → exit status with which it ends before it changes anything, as a pre-switch check does
 	CutsLink   bool                     // nobody reaches the machine while it is active
+	Deaf       bool                     // no new connection is let in while it is active; those that are open stay
 	Says       []string                 // lines that every action prints
+	Images     []string                 // that its stacks want, listed in etc/pistack/images
+	Size       int64                    // bytes that Nix says it takes; 0: one MiB
+}
+
+// Path is the store path that a system has.
+func Path(s System) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // it is made of strings and numbers
+	}
+	// A digest of the content, in Nix's alphabet, more or less.
+	sum := sha256.Sum256(text)
+	return fmt.Sprintf("/nix/store/%x-nixos-system-%s", sum[:16], s.Name)
 }
 
 // Container is one of Docker's.
@@ -81,9 +97,11 @@ type Fault struct {
 	Exit    int    // exit status; 0: the program's own
 	Stderr  string
 	Delay   time.Duration
-	Hang    bool // it never ends
-	Cut     bool // every connection to the machine breaks
-	Kill    bool // the program's own session breaks and the rest of the script is never run
+	Hang    bool  // it never ends
+	Output  int64 // bytes that it writes to standard error first, in lines of 100
+	Dies    bool  // the program dies of a signal
+	Cut     bool  // every connection to the machine breaks
+	Kill    bool  // the program's own session breaks and the rest of the script is never run
 }
 
 // Call is a call of a stand-in.
@@ -99,9 +117,10 @@ const (
 	StateFile  = "state.json"
 	FaultsFile = "faults.json"
 	CallsFile  = "calls.jsonl"
-	ScaleFile  = "scale"  // how long a second of a timer is, in seconds
-	LinkFile   = "link"   // "up" or "down"
-	RebootFile = "reboot" // there while a reboot is wanted
+	ScaleFile  = "scale"       // how long a second of a timer is, in seconds
+	LinkFile   = "link"        // "up", "down", or "deaf": no new connections
+	RebootFile = "reboot"      // there while a reboot is wanted
+	WantedFile = "wanted.json" // on a workstation: the system of each host, by name
 )
 
 // Lock calls change with what a JSON file holds, and keeps what it made of that.
