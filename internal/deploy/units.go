@@ -3,7 +3,6 @@ package deploy
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"pistack/internal/nix"
 )
@@ -13,14 +12,14 @@ import (
 func unitChanges(before map[string]string, after map[string]nix.Unit) []UnitChange {
 	var all []UnitChange
 	for name := range before {
-		if _, stays := after[name]; !stays && !generic(name) {
+		if _, stays := after[name]; !stays && nix.Switched(name) {
 			all = append(all, UnitChange{name, UnitStop})
 		}
 	}
 	for name, unit := range after {
 		old, was := before[name]
 		switch {
-		case generic(name):
+		case !nix.Switched(name):
 		case !was && unit.Active:
 			all = append(all, UnitChange{name, UnitStart})
 		case was && old != unit.File:
@@ -32,9 +31,6 @@ func unitChanges(before map[string]string, after map[string]nix.Unit) []UnitChan
 	slices.SortFunc(all, func(a, b UnitChange) int { return cmp.Compare(a.Unit, b.Unit) })
 	return all
 }
-
-// generic tells whether a unit is a template, which is none by itself.
-func generic(name string) bool { return strings.Contains(name, "@.") }
 
 func onChange(rule nix.SwitchRule) UnitAction {
 	switch rule {

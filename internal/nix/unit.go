@@ -50,7 +50,7 @@ func (t Tool) Units(system string) (map[string]Unit, error) {
 	wanted := wantedIn(folder, entries)
 	units := map[string]Unit{}
 	for _, e := range entries {
-		if !switched(e.Name()) {
+		if !Switched(e.Name()) {
 			continue
 		}
 		file, err := filepath.EvalSymlinks(filepath.Join(folder, e.Name()))
@@ -66,8 +66,8 @@ func (t Tool) Units(system string) (map[string]Unit, error) {
 	return units, nil
 }
 
-// switched tells whether a switch acts on units of that kind.
-func switched(name string) bool {
+// Switched tells whether a switch acts on units of that kind.
+func Switched(name string) bool {
 	switch filepath.Ext(name) {
 	case ".service", ".socket", ".timer", ".path", ".mount", ".swap":
 		return !strings.Contains(name, "@.") // a template is none by itself
