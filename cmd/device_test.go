@@ -250,7 +250,7 @@ func wrongMachine(t *testing.T, l *lab) {
 	file := "hosts/rpi-box-01/host.toml"
 	good := l.readFleet(t, file)
 	address := l.info(t, monitoring, "address")
-	l.writeFleet(t, file, regexp.MustCompile(`(?m)^address.*`).ReplaceAll(good, []byte(`address = "`+address+`"`)))
+	l.writeFleet(t, file, regexp.MustCompile(`(?m)^address .*`).ReplaceAll(good, []byte(`address = "`+address+`"`)))
 	defer l.writeFleet(t, file, good)
 	before := l.ssh(t, monitoring, "readlink /nix/var/nix/profiles/system")
 	out := l.failedDeploy(t, chat)

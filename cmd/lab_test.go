@@ -184,8 +184,14 @@ func (l *lab) info(t *testing.T, m machine, key string) string {
 // address, architecture, pinned key, and none of the example's secrets.
 func (l *lab) boot(t *testing.T, m machine) {
 	t.Helper()
-	l.vpi(t, "up", m.number)
+	l.join(t, m)
 	l.vpi(t, "images", m.number, l.app(t), filepath.Join(l.fleet, "stacks", m.stack))
+}
+
+// join is boot without images.
+func (l *lab) join(t *testing.T, m machine) {
+	t.Helper()
+	l.vpi(t, "up", m.number)
 	key, err := os.ReadFile(l.info(t, m, "host_key_file"))
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +199,7 @@ func (l *lab) boot(t *testing.T, m machine) {
 	dir := "hosts/" + m.host
 	l.writeFleet(t, dir+"/ssh_host_ed25519_key.pub", key)
 	toml := l.readFleet(t, dir+"/host.toml")
-	toml = regexp.MustCompile(`(?m)^address.*`).ReplaceAll(toml, []byte(`address = "`+l.info(t, m, "address")+`"`))
+	toml = regexp.MustCompile(`(?m)^address .*`).ReplaceAll(toml, []byte(`address = "`+l.info(t, m, "address")+`"`))
 	system := map[string]string{"amd64": "x86_64-linux", "arm64": "aarch64-linux"}[runtime.GOARCH]
 	toml = regexp.MustCompile(`(?m)^system.*`).ReplaceAll(toml, []byte(`system = "`+system+`"`))
 	l.writeFleet(t, dir+"/host.toml", toml)
@@ -228,20 +234,27 @@ func (l *lab) addSecret(t *testing.T, m machine, name string) {
 	l.typed = append(l.typed, telling)
 }
 
-// tryDeploy generates, commits and deploys, as a person would.
-func (l *lab) tryDeploy(t *testing.T, m machine) (string, error) {
+// commit generates and commits, as a person would.
+func (l *lab) commit(t *testing.T, m machine) {
 	t.Helper()
 	if out, err := l.traced(t, "pistack", "generate", m.host).combined(); err != nil {
 		t.Fatalf("pistack generate: %v\n%s", err, out)
 	}
 	l.command(t, "git", "add", "--all").output(t)
 	l.command(t, "git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "--allow-empty", "-m", "deploy").output(t)
-	return l.traced(t, l.script, "in", "pistack", "deploy", m.host, "--yes", "--gate-window", "2s", "--identity-file", filepath.Join(vpiFolder(), "id")).combined()
 }
 
-func (l *lab) deploy(t *testing.T, m machine) string {
+// tryDeploy commits and deploys.
+func (l *lab) tryDeploy(t *testing.T, m machine, options ...string) (string, error) {
 	t.Helper()
-	out, err := l.tryDeploy(t, m)
+	l.commit(t, m)
+	argv := []string{l.script, "in", "pistack", "deploy", m.host, "--yes", "--gate-window", "2s", "--identity-file", filepath.Join(vpiFolder(), "id")}
+	return l.traced(t, append(argv, options...)...).combined()
+}
+
+func (l *lab) deploy(t *testing.T, m machine, options ...string) string {
+	t.Helper()
+	out, err := l.tryDeploy(t, m, options...)
 	if err != nil {
 		t.Fatalf("deploy: %v\n%s", err, out)
 	}

@@ -56,30 +56,7 @@ func (c *change) bring(ctx context.Context) error {
 	if len(c.plan.Images) == 0 || c.run.Options.Action == DryActivate {
 		return nil
 	}
-	c.begin(Pull)
-	pulling, cancel := context.WithTimeoutCause(ctx, c.run.Options.Timing.Pull, c.late("pulling images", c.run.Options.Timing.Pull))
-	defer cancel()
-	if err := c.fetch(pulling, c.plan.references()); err != nil {
-		return reason(pulling, err)
-	}
-	return nil
-}
-
-// fetch sends the images that only the workstation has, and has the machine
-// pull the others.
-func (c *change) fetch(ctx context.Context, images []string) error {
-	if c.run.Deliver != nil {
-		if own := c.run.Deliver.Own(images); len(own) > 0 {
-			if err := c.run.Deliver.Send(ctx, c.name(), own, c.line); err != nil {
-				return err
-			}
-			images = without(images, own)
-		}
-	}
-	if len(images) == 0 {
-		return nil
-	}
-	return c.machine.Pull(ctx, images, c.line)
+	return c.pull(ctx)
 }
 
 func (c *change) late(what string, limit time.Duration) error { return late(c.name(), what, limit) }

@@ -96,7 +96,8 @@ func (p HostPlan) StoreFree() int64 {
 
 // runs tells whether a machine has nothing left to do for a system.
 func runs(action Action, s target.State, system string) bool {
-	if s.Undo != "" || slices.ContainsFunc(s.Failed, ours) {
+	undone := s.Undo == "" || s.Undo == "done"
+	if !undone || slices.ContainsFunc(s.Failed, ours) {
 		return false // it is mended by deploying again
 	}
 	switch action {

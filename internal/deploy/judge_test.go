@@ -85,6 +85,8 @@ func TestRuns(t *testing.T) {
 		{Switch, target.State{Running: newSystem, Profile: newSystem, Failed: []string{"other.service"}}, true},
 		{Switch, target.State{Running: newSystem, Profile: newSystem, Failed: []string{"pistack-web.service"}}, false},
 		{Switch, target.State{Running: newSystem, Profile: newSystem, Undo: "armed"}, false},
+		{Switch, target.State{Running: newSystem, Profile: newSystem, Undo: "failed"}, false},
+		{Switch, target.State{Running: newSystem, Profile: newSystem, Undo: "done"}, true},
 		{Switch, target.State{Running: newSystem, Profile: oldSystem}, false},
 		{Boot, target.State{Running: oldSystem, Profile: newSystem}, true},
 		{Test, target.State{Running: newSystem, Profile: oldSystem}, true},
@@ -175,7 +177,8 @@ func TestJudge(t *testing.T) {
 }
 
 func TestUnitChanges(t *testing.T) {
-	before := map[string]string{"same.service": "/1", "changed.service": "/1", "reloads.service": "/1", "left.service": "/1", "gone.service": "/1", "gone.target": "/1", "x@.service": "/1"}
+	before := map[string]string{"same.service": "/1", "changed.service": "/1", "reloads.service": "/1", "left.service": "/1", "gone.service": "/1", "x@.service": "/1",
+		"gone.target": "/1", "same.service.d/overrides.conf": "/1"}
 	after := map[string]nix.Unit{
 		"same.service":    {Hash: "/1", Active: true},
 		"changed.service": {Hash: "/2", Active: true},

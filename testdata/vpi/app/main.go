@@ -3,6 +3,7 @@
 //
 //	app [ARG…]              serve until SIGTERM, on the ports of $APP_PORTS (default 8080); arguments meant for the real
 //	                        program are ignored
+//	app for DURATION        serve for so long, such as 2s, then fail
 //	app health              ask /healthz of the first port; for HEALTHCHECK
 //	app sha256 env NAME     digest of an environment variable's value
 //	app sha256 file PATH    digest of a file's content
@@ -57,7 +58,23 @@ func run(name string, args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	if verb == "for" && len(args) == 2 {
+		return serveFor(ctx, args[1])
+	}
 	return serve(ctx, ports())
+}
+
+func serveFor(ctx context.Context, text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	if err := serve(ctx, ports()); err != nil {
+		return err
+	}
+	return errors.New("the time is up")
 }
 
 func ports() []string {
