@@ -17,7 +17,7 @@ import (
 // first, and all locks are released.
 func (r *Run) Apply(ctx context.Context, p Plan) ([]Result, error) {
 	hosts := p.changing()
-	order, err := waves(hosts, r.Options.Canary)
+	order, err := waves(p.wanted(), r.Options.Canary)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (r *Run) together(hosts []HostPlan, work map[string]*change, do func(*chang
 	var group errgroup.Group
 	group.SetLimit(max(r.Options.Parallel, 1))
 	for _, h := range hosts {
-		if c := work[h.Host.Name]; !c.done {
+		if c := work[h.Host.Name]; c != nil && !c.done {
 			group.Go(func() error { do(c); return nil })
 		}
 	}
@@ -69,8 +69,12 @@ func (r *Run) lockAll(ctx context.Context, hosts []HostPlan, work map[string]*ch
 		case held != nil:
 			c.refuse(ctx, left(h.Host.Name, held))
 		default:
-			if err := c.lock(ctx); err != nil {
-				errors.As(err, &held)
+			err := c.lock(ctx)
+			errors.As(err, &held)
+			if err == nil {
+				err = c.lookAgain(ctx)
+			}
+			if err != nil {
 				c.refuse(ctx, err)
 			}
 		}
@@ -95,8 +99,13 @@ func (r *Run) wave(ctx context.Context, hosts []HostPlan, work map[string]*chang
 	})
 }
 
+// failed tells whether a host of a wave is not what it should be, those included
+// to which nothing could be done.
 func failed(hosts []HostPlan, work map[string]*change) bool {
-	return slices.ContainsFunc(hosts, func(h HostPlan) bool { return !work[h.Host.Name].result.Outcome.Good() })
+	return slices.ContainsFunc(hosts, func(h HostPlan) bool {
+		c := work[h.Host.Name]
+		return c == nil || !c.result.Outcome.Good()
+	})
 }
 
 // results releases what is still locked, and puts all hosts' results together.
@@ -149,6 +158,28 @@ func (c *change) lock(ctx context.Context) error {
 			return interruption(ctx)
 		}
 	}
+}
+
+// lookAgain asks the locked machine whether it still is what the plan was made
+// for: building takes its time, and so may the wait for the lock.
+func (c *change) lookAgain(ctx context.Context) error {
+	state, err := c.machine.Probe(ctx)
+	if err != nil {
+		return err
+	}
+	seen := c.plan.State
+	switch {
+	case underWay(state.Undo):
+		return undoPending(c.name())
+	case state.Running == c.plan.System && state.Profile == c.plan.System:
+	case state.Running != seen.Running || state.Profile != seen.Profile:
+		return &Error{
+			Message: fmt.Sprintf("%s: somebody has changed it since the plan was made: it runs %s now, and boots %s", c.name(), state.Running, state.Profile),
+			Fix:     "run the same command again, for a plan of what is there now",
+		}
+	}
+	c.plan.State = state
+	return nil
 }
 
 // sleep waits, and tells whether ctx let it.

@@ -12,14 +12,15 @@ import (
 
 // change is one host on its way from the old system to the new one.
 type change struct {
-	run     *Run
-	plan    HostPlan
-	machine Machine
-	phase   Phase
-	locked  bool // the machine's lock may be ours
-	done    bool // result is final
-	result  Result
-	before  target.Before // once the timer is armed
+	run       *Run
+	plan      HostPlan
+	machine   Machine
+	phase     Phase
+	locked    bool // the machine's lock may be ours
+	leaveLock bool // an undo that is still to come gives it back
+	done      bool // result is final
+	result    Result
+	before    target.Before // once the timer is armed
 }
 
 func newChange(r *Run, h HostPlan) *change {

@@ -8,6 +8,7 @@ import (
 
 	"pistack/internal/nix"
 	"pistack/internal/remote"
+	"pistack/internal/target"
 )
 
 // refuse ends a change that changed nothing.
@@ -29,7 +30,9 @@ func (c *change) finish(outcome Outcome, err error) {
 	}
 	if c.locked {
 		c.closing(c.record)
-		c.closing(c.unlock)
+		if !c.leaveLock {
+			c.closing(c.unlock)
+		}
 	}
 	c.done = true
 	c.result.Log = c.run.Archive.LogFile(c.name())
@@ -82,7 +85,8 @@ func (c *change) receipt() Receipt {
 func (c *change) unlock(ctx context.Context) {
 	for {
 		err := c.machine.Unlock(ctx, c.run.ID)
-		if err == nil {
+		var held *target.Held
+		if err == nil || errors.As(err, &held) { // another's lock: ours is gone
 			c.locked = false
 			return
 		}

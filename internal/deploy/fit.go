@@ -38,6 +38,9 @@ func fit(h fleet.Host, s target.State, now time.Time) (problem error, warnings [
 			Fix:     "correct system in host.toml, or address if this is another machine",
 		}, nil
 	}
+	if underWay(s.Undo) {
+		return undoPending(h.Name), nil
+	}
 	off := s.Now.Sub(now).Abs()
 	switch {
 	case off > clockError:
@@ -58,6 +61,14 @@ func fit(h fleet.Host, s target.State, now time.Time) (problem error, warnings [
 		warnings = append(warnings, "units that have failed already: "+strings.Join(s.Failed, ", "))
 	}
 	return nil, warnings
+}
+
+// undoPending is the error for a machine that an earlier run is bringing back.
+func undoPending(host string) error {
+	return &Error{
+		Message: host + ": an earlier deploy that did not end is about to be undone on it",
+		Fix:     fmt.Sprintf("wait until it is (pistack status %s), or have it done now: pistack unlock %s", host, host),
+	}
 }
 
 func noSpace(host, where string, need, free int64) error {

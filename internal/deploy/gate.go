@@ -39,7 +39,7 @@ func (c *change) gate(ctx context.Context, failure error) error {
 				c.tolerate(failure, health)
 				return nil
 			}
-			if now.Sub(begun) > t.GateLimit {
+			if v.pending != "" && now.Sub(begun) > t.GateLimit {
 				return &Error{Message: fmt.Sprintf("%s: after %s %s", c.name(), t.GateLimit, v.pending), Fix: c.seeLogs(v)}
 			}
 		}

@@ -163,7 +163,21 @@ func (c *change) settle(ctx context.Context) {
 		c.undo(ctx, err)
 		return
 	}
+	if c.run.Options.Action == Test && !c.tested(ctx) {
+		return
+	}
 	c.finish(c.wanted(), nil)
+}
+
+// tested makes sure of a test: a machine that restarted meanwhile knows of no
+// timer either, and is back on the old system.
+func (c *change) tested(ctx context.Context) bool {
+	state, err := c.look(ctx)
+	if err == nil && state.Running == c.plan.System {
+		return true
+	}
+	c.unclear(ctx, errors.Join(errors.New("it does not run the new system any more: it may have restarted"), err))
+	return false
 }
 
 // disarm tries until the timer is certainly off or has certainly fired.
@@ -219,34 +233,60 @@ func (c *change) undo(ctx context.Context, why error) {
 		c.unclear(ctx, errors.Join(why, err))
 		return
 	}
-	c.returned(outcome, why)
+	c.returned(ctx, outcome, why)
 }
 
-func (c *change) returned(outcome target.Outcome, why error) {
-	if outcome.Running != c.before.Running || outcome.Profile != c.before.Profile {
-		c.finish(Unknown, fmt.Errorf("%w; then the way back failed: it runs %s, and boots %s", why, outcome.Running, outcome.Profile))
-		return
-	}
-	if units := newlyFailed(c.before, outcome.Failed); len(units) > 0 {
-		c.warn("units that fail on the old system, too: %s", join(units))
-	}
-	c.finish(RolledBack, why)
-}
-
-// unclear ends a change whose undo could not be asked about: only what the
-// machine runs counts.
-func (c *change) unclear(ctx context.Context, why error) {
+// returned ends a change whose undo has ended. What the undo found is not enough:
+// a nixos-rebuild that slept through it may have gone on afterwards.
+func (c *change) returned(ctx context.Context, outcome target.Outcome, why error) {
 	state, err := c.look(ctx)
 	switch {
 	case err != nil:
 		c.finish(Unknown, errors.Join(why, err))
+	case !c.isBack(state):
+		c.finish(Unknown, &Error{
+			Message: fmt.Sprintf("%s: was brought back, and then changed again: it runs %s, and boots %s", c.name(), state.Running, state.Profile),
+			Fix:     fmt.Sprintf("pistack status %s; then deploy again, or pistack rollback %s", c.name(), c.name()),
+			Err:     why,
+		})
+	case outcome.Status != 0 && outcome.Status != int(nix.UnitsFailed):
+		c.finish(Unknown, &Error{
+			Message: fmt.Sprintf("%s: %v; it runs and names the old system again, but a step of the way back failed (exit status %d): it may not boot as it should", c.name(), why, outcome.Status),
+			Fix:     "see /run/pistack-deploy/undo/log on the machine; deploy again, which writes the boot loader, before it reboots",
+			Err:     why,
+		})
+	default:
+		if units := newlyFailed(c.before, state.Failed); len(units) > 0 {
+			c.warn("units that fail on the old system, too: %s", join(units))
+		}
+		c.finish(RolledBack, why)
+	}
+}
+
+// isBack tells whether a machine runs and boots what it did before.
+func (c *change) isBack(s target.State) bool {
+	return s.Running == c.before.Running && s.Profile == c.before.Profile
+}
+
+// unclear ends a change whose undo could not be asked about: only what the
+// machine runs counts. Where an undo is still to come, the lock is left to it.
+func (c *change) unclear(ctx context.Context, why error) {
+	state, err := c.look(ctx)
+	switch {
+	case err != nil:
+		c.leaveLock = true
+		c.finish(Unknown, errors.Join(why, err))
 	case state.Lock != nil && state.Lock.ID != c.run.ID:
 		c.finish(Unknown, fmt.Errorf("%w; the machine is in the hands of another run (%s from %s)", why, state.Lock.User, state.Lock.From))
-	case state.Undo == "armed" || state.Undo == "fired":
+	case state.UndoID == c.run.ID && underWay(state.Undo):
+		c.leaveLock = true
 		c.finish(Unknown, fmt.Errorf("%w; the machine is still on its way back", why))
-	case state.Running == c.before.Running && state.Profile == c.before.Profile:
+	case c.isBack(state):
 		c.finish(RolledBack, why)
 	default:
 		c.finish(Unknown, fmt.Errorf("%w; it runs %s, and boots %s", why, state.Running, state.Profile))
 	}
 }
+
+// underWay tells whether an undo is still to come, or at work.
+func underWay(undo string) bool { return undo == "armed" || undo == "fired" }

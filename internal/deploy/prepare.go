@@ -227,6 +227,14 @@ func (p HostPlan) references() []string {
 	return all
 }
 
+// wanted lists the hosts that are not as they should be, in name order: those that
+// Apply will work on, and those to which nothing can be done.
+func (p Plan) wanted() []HostPlan {
+	all := slices.DeleteFunc(slices.Clone(p.Hosts), func(h HostPlan) bool { return h.Unchanged })
+	slices.SortFunc(all, func(a, b HostPlan) int { return compareNames(a.Host.Name, b.Host.Name) })
+	return all
+}
+
 // changing lists the hosts that Apply will work on, in name order.
 func (p Plan) changing() []HostPlan {
 	var all []HostPlan

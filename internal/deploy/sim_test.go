@@ -245,6 +245,9 @@ func (m *simMachine) fire(u *simUndo) {
 	m.armed, m.isCut, m.failed = nil, false, nil
 	m.running, m.profile = u.running, u.profile
 	m.outcome[u.id] = target.Outcome{Running: m.running, Profile: m.profile}
+	if m.draw() != none {
+		m.outcome[u.id] = target.Outcome{Running: m.running, Profile: m.profile, Status: 2}
+	}
 	if m.lock != nil && m.lock.ID == u.id {
 		m.lock = nil
 	}
@@ -374,6 +377,10 @@ func (m *simMachine) rebuild(ctx context.Context, r nix.Rebuild) error {
 		return err // broken off: the profile has moved at most
 	}
 	if fired != m.armed {
+		if fired != nil && r.Action == "switch" && m.random.IntN(2) == 0 {
+			m.running, m.profile = r.System, r.System // it had not begun yet: the workstation slept
+			return nil
+		}
 		return fail(nix.ConnectionLost) // undo.sh stops a switch that is at work
 	}
 	if moves && r.Action != "boot" && !time.Now().Before(m.down) {

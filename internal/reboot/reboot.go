@@ -125,7 +125,11 @@ func (r Run) down(ctx context.Context, m Machine, host string) error {
 	owner := r.Owner
 	owner.Since = r.Now()
 	if err := m.Lock(ctx, owner); err != nil {
-		return err
+		var held *target.Held
+		if errors.As(err, &held) {
+			return err
+		}
+		return errors.Join(err, r.giveBack(ctx, m, host)) // the answer may be lost, and the lock taken
 	}
 	if err := m.Reboot(ctx); err != nil {
 		return errors.Join(err, r.giveBack(ctx, m, host))

@@ -136,9 +136,6 @@ func (j *judgement) systems() {
 		j.found(Note, again, "the system of the last deploy, which was a test, runs until the next boot")
 	case r.Outcome == deploy.Tested && s.Running == r.Old && s.Profile == r.Old:
 		j.found(Note, again, "the last deploy was a test, and it has rebooted since")
-	case s.Undo == "done" && s.Running == s.Profile:
-		// That deploy wrote no receipt: the one that is there is of an earlier one, and nothing is by hand.
-		j.found(Note, again, "it runs the system before that deploy")
 	case s.Running == r.Old && s.Profile == r.Old && r.Old != "":
 		j.found(ByHand, again, "it was brought back to the system before the last deploy, %s, and not by pistack", store(r.Old))
 	case s.Running == r.New:

@@ -65,7 +65,7 @@ require_lock() {
 release() {
   gone=$(mktemp -d "$base/gone.XXXXXX")
   if mv -T "$lock" "$gone" 2>/dev/null && [ "$(value_of "$gone/owner" id)" != "$1" ]; then
-    mv -T "$gone" "$lock"
+    mv -T "$gone" "$lock" 2>/dev/null || true # unless somebody has taken it again by now
   fi
   rm -rf "$gone"
 }

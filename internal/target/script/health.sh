@@ -6,7 +6,7 @@
 . ./common.sh
 
 containers() {
-  ids=$(docker ps --all --quiet --no-trunc --filter label=com.docker.compose.project --filter label=com.docker.compose.oneoff=False)
+  ids=$(timeout 20 docker ps --all --quiet --no-trunc --filter label=com.docker.compose.project --filter label=com.docker.compose.oneoff=False)
   # shellcheck disable=SC2086 # one word an id
   inspect_containers $ids
 }

@@ -10,7 +10,7 @@ folder=$1
 base=${folder%/undo}
 system=/nix/var/nix/profiles/system
 tab=$(printf '\t')
-status=1
+status=1 boot_status=''
 
 # value_of FILE KEY
 value_of() {
@@ -59,6 +59,7 @@ restore_profile() {
   fi
   [ "$(path_of "$system")" = "$1" ] || nix-env -p "$system" --set "$1"
   configure "$1" boot
+  case $status in 0 | 4) ;; *) boot_status=$status ;; esac
 }
 
 # go_back RUNNING PROFILE GENERATION
@@ -70,6 +71,8 @@ go_back() {
   fi
   echo "going back to $1"
   configure "$1" test
+  # What the next boot finds counts as much as what runs.
+  case $status in 0 | 4) status=${boot_status:-$status} ;; esac
   [ "$(path_of /run/current-system)" = "$1" ] || status=1
   [ -z "$2" ] || [ "$(path_of "$system")" = "$2" ] || status=1
 }
