@@ -58,6 +58,6 @@ func TestRebootRefused(t *testing.T) {
 	}
 	armed.Shell(t, "mkdir -p /run/pistack-deploy/undo && touch /run/pistack-deploy/undo/armed && printf 'id\\tX\\n' >/run/pistack-deploy/undo/before")
 	d.want(t, 3, []string{"the undo timer of a deploy is armed"}, "reboot", armed.Name, "--yes")
-	d.want(t, 0, []string{"h002: is not locked", "an undo timer is armed (run X)"}, "unlock", armed.Name)
+	d.want(t, 2, []string{"h002: is not locked", "an undo timer is armed (run X)", "say --yes"}, "unlock", armed.Name)
 	d.want(t, 3, []string{"undo pending"}, "status", armed.Name)
 }

@@ -83,6 +83,11 @@ func planFlags() []ucli.Flag {
 }
 
 func deployHosts(c *ucli.Context) error {
+	if !showsPlan(c) {
+		if err := cli.CanAgree(c); err != nil {
+			return err
+		}
+	}
 	d, plan, err := planned(c)
 	if err != nil {
 		return err
@@ -102,6 +107,7 @@ func deployHosts(c *ucli.Context) error {
 		}
 	}
 	d.goOn(c)
+	defer d.patient(c)()
 	results, err := d.Apply(c.Context, plan)
 	if err != nil {
 		return err

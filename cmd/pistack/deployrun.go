@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"os/user"
+	"regexp"
 	"runtime"
+	"syscall"
 	"time"
 
 	ucli "github.com/urfave/cli/v2"
@@ -90,6 +93,28 @@ func imageSizes(f *fleet.Fleet) func(context.Context, fleet.Host, string) int64 
 	}
 }
 
+// patient keeps further signals from ending a run that is bringing hosts back and
+// releasing locks: each step has a limit, and what is left undone would be worse.
+// The function that it returns ends that.
+func (d *deployment) patient(c *ucli.Context) func() {
+	signals, quit := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		for {
+			select {
+			case <-signals:
+				d.Warn("interrupted: hosts on trial are brought back, then all locks are released; a nixos-rebuild at work is waited for")
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(quit)
+	}
+}
+
 // goOn shows progress again, after something else was shown.
 func (d *deployment) goOn(c *ucli.Context) { d.progress = newProgress(c, d.hosts) }
 
@@ -129,6 +154,9 @@ func owner(s git.State) target.Owner {
 	return o
 }
 
+// buildHostForm keeps what Nix would read as more than a host out of its list of builders.
+var buildHostForm = regexp.MustCompile(`^([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9[][A-Za-z0-9.:_%\]-]*$`)
+
 func deployOptions(c *ucli.Context) (deploy.Options, error) {
 	o := deploy.Options{
 		Action: deploy.Action(c.String("action")), NoGate: c.Bool("no-gate"), Parallel: c.Int("parallel"), EvalJobs: c.Int("eval-jobs"),
@@ -143,6 +171,17 @@ func deployOptions(c *ucli.Context) (deploy.Options, error) {
 	}
 	if o.Parallel < 1 || o.Parallel > 1000 {
 		return o, cli.Usage("--parallel is a number from 1 to 1000")
+	}
+	if o.EvalJobs < 0 || o.LockWait < 0 {
+		return o, cli.Usage("--eval-jobs and --lock-wait are not negative")
+	}
+	if b := c.String("build-host"); b != "" && !buildHostForm.MatchString(b) {
+		return o, cli.Usage("--build-host %q is not like USER@HOST", b)
+	}
+	for _, name := range []string{"gate-window", "gate-limit", "undo-after"} {
+		if o.NoGate && c.IsSet(name) {
+			return o, cli.Usage("--%s and --no-gate: there is nothing to time without a gate", name)
+		}
 	}
 	if o.EvalJobs == 0 {
 		o.EvalJobs = nix.EvalJobs(runtime.GOMAXPROCS(0))
@@ -160,6 +199,9 @@ func takeTiming(c *ucli.Context, t *deploy.Timing) error {
 		if *d = c.Duration(name); *d < 0 || *d > 24*time.Hour || name == "undo-after" && *d < 10*time.Second {
 			return cli.Usage("--%s %s: too short or too long", name, *d)
 		}
+	}
+	if t.Window > t.GateLimit {
+		return cli.Usage("--gate-window %s is longer than --gate-limit %s", t.Window, t.GateLimit)
 	}
 	t.Renew = min(t.Renew, t.Deadline/4)
 	if timing := c.String("timing"); timing != "" {

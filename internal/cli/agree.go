@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -33,6 +34,20 @@ func Agree(c *cli.Context, question string) error {
 		err = errors.New("nothing was changed")
 	}
 	return err
+}
+
+// CanAgree refuses a command that will ask, before it does any work, where nobody
+// can answer.
+func CanAgree(c *cli.Context) error {
+	switch {
+	case c.Bool("yes"):
+		return nil
+	case c.Bool("json"):
+		return Usage("%s --json does not ask: say --yes", strings.TrimPrefix(c.Command.HelpName, c.App.Name+" "))
+	case !term.IsTerminal(os.Stdin):
+		return noTerminal(c)
+	}
+	return nil
 }
 
 // AgreeTyping is Agree for what cannot be undone: a word has to be typed.

@@ -14,8 +14,10 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 )
@@ -157,13 +159,28 @@ type hinted interface{ Hint() string }
 // printError prints each of several joined errors on its own, with its hint.
 func printError(w io.Writer, name string, err error) {
 	for _, e := range flatten(err) {
-		text := strings.ReplaceAll(strings.TrimSpace(e.Error()), "\n", "\n  ")
+		text := strings.ReplaceAll(harmless(strings.TrimSpace(e.Error())), "\n", "\n  ")
 		fmt.Fprintf(w, "%s: %s\n", name, text)
 		var h hinted
 		if errors.As(e, &h) && h.Hint() != "" {
-			fmt.Fprintf(w, "  hint: %s\n", h.Hint())
+			fmt.Fprintf(w, "  hint: %s\n", harmless(h.Hint()))
 		}
 	}
+}
+
+// harmless writes out what could move a cursor: an error may quote what a machine
+// or a file said.
+func harmless(text string) string {
+	var out strings.Builder
+	for _, r := range text {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			out.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		out.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return out.String()
 }
 
 func flatten(err error) []error {

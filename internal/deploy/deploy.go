@@ -70,6 +70,9 @@ type Run struct {
 	mu sync.Mutex // around Sink
 }
 
+// Warn tells something that concerns the whole run.
+func (r *Run) Warn(text string) { r.event(Event{Kind: Warning, Text: text}) }
+
 // event passes an event on.
 func (r *Run) event(e Event) {
 	r.mu.Lock()
