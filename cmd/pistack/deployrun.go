@@ -156,6 +156,7 @@ func deployOptions(c *ucli.Context) (deploy.Options, error) {
 		}
 	}
 	o.Timing.Renew = min(o.Timing.Renew, o.Timing.Deadline/4)
+	o.Timing.Sample = min(o.Timing.Sample, max(o.Timing.Window, time.Second))
 	return o, nil
 }
 
