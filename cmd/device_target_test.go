@@ -235,12 +235,12 @@ func (x *trial) outlives(t *testing.T) {
 
 // renewed: each renewal starts the deadline anew, and none stops the timer.
 func (x *trial) renewed(t *testing.T) {
-	id, _ := x.begin(t, 5*time.Second)
+	id, _ := x.begin(t, 6*time.Second)
 	x.ok(t, x.Activate(t.Context(), id, x.new, "test", nil))
 	first := x.lab.ssh(t, x.machine, "cat /proc/uptime")
 	last := ""
-	for range 3 {
-		x.lab.ssh(t, x.machine, "sleep 1.7")
+	for range 4 {
+		x.lab.ssh(t, x.machine, "sleep 2")
 		x.ok(t, x.Renew(t.Context(), id))
 		next := x.lab.ssh(t, x.machine, "systemctl show -P NextElapseUSecMonotonic pistack-undo.timer; systemctl is-active pistack-undo.timer")
 		if next == last || !strings.HasSuffix(next, "\nactive") {
@@ -251,7 +251,7 @@ func (x *trial) renewed(t *testing.T) {
 	x.is(t, x.new, x.old) // more than the deadline later
 	t.Logf("uptime %s, then %s", first, x.lab.ssh(t, x.machine, "cat /proc/uptime"))
 	x.ok(t, x.Disarm(t.Context(), id))
-	x.lab.ssh(t, x.machine, "sleep 6")
+	x.lab.ssh(t, x.machine, "sleep 7")
 	x.is(t, x.new, x.old)
 	x.ok(t, x.Activate(t.Context(), id, x.old, "test", nil))
 	x.ok(t, x.Unlock(t.Context(), id))
