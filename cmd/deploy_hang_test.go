@@ -59,7 +59,7 @@ func testHangs(t *testing.T) {
 		wanted[i] = l.next(t, hosts[i], c.system)
 		c.prepare(t, l, hosts[i], wanted[i])
 	}
-	run := l.deploy(t, hosts, "--parallel", "15", "PISTACK_TIMING=deadline=60s,renew=2s,window=100ms,sample=200ms,gatelimit=40s,link=10s,activate=10s,undo=60s,copy=6s,pull=6s,step=6s").ends(3)
+	run := l.deploy(t, hosts, "--parallel", "15", "PISTACK_TIMING=deadline=180s,renew=5s,window=100ms,sample=200ms,gatelimit=90s,link=40s,activate=30s,undo=120s,copy=20s,pull=20s,step=20s").ends(3)
 	for i, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			h := hosts[i]

@@ -85,6 +85,7 @@ func TestDeviceBootstrap(t *testing.T) {
 		}
 		t.Skip("left out: ansible-playbook is not installed, see testdata/prepare")
 	}
+	t.Parallel()
 	l := newLab(t)
 	l.writeFleet(t, "flake.nix", []byte(serverFlake))
 	for _, step := range []struct {

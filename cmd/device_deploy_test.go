@@ -17,6 +17,7 @@ var watched = machine{number: "7", host: "rpi-box-01", stack: "chat"}
 // invariant of wantState, that the Pi runs and boots exactly one of two systems,
 // and that nothing of the deploy is left on it.
 func TestDeviceDeploy(t *testing.T) {
+	t.Parallel()
 	d := newDeployer(t)
 	for _, step := range []struct {
 		name string
@@ -29,6 +30,8 @@ func TestDeviceDeploy(t *testing.T) {
 		{"the next deploy goes through", nextDeploy},
 		{"an interrupt while the system is activated", interruptActivation},
 		{"an interrupt at the gate", interruptGate},
+		{"a unit that fails", failingUnit},
+		{"a check that fails before the switch", failingCheck},
 		{"a container that restarts in a loop", restartLoop},
 		{"a test lasts until the next boot", testUntilBoot},
 		{"a staged system runs from the next boot", stagedUntilBoot},
@@ -121,6 +124,37 @@ func interruptGate(t *testing.T, d *deployer) {
 	d.awaitUnit(t, "fine", "active")
 	run.signal(t, syscall.SIGINT)
 	run.end(t).want(t, 130, "rolled back")
+	d.wantState(t, old)
+	d.wantRolledBack(t, old)
+}
+
+// failingUnit: nixos-rebuild ends with 4, and the system is switched.
+func failingUnit(t *testing.T, d *deployer) {
+	old := d.state(t)
+	d.change(t, "broken", "ExecStart=/bin/sh -c 'echo out of luck; exit 1'\n")
+	r := d.deploys(t).want(t, 3, "rolled back")
+	if words := r.problem(); !strings.Contains(words, "units fail on the new system: broken.service") {
+		t.Errorf("problem %q", words)
+	}
+	if !slices.Contains(r.Last, "broken | out of luck") {
+		t.Errorf("last lines %q", r.Last)
+	}
+	d.wantState(t, old)
+	d.wantRolledBack(t, old)
+}
+
+// failingCheck: nixos-rebuild ends with 1, and nothing was changed yet. That is
+// not known from here, for other ends have the same status.
+func failingCheck(t *testing.T, d *deployer) {
+	const file = "testdata/vpi/system/switch-to-configuration"
+	old, good := d.state(t), d.readFleet(t, file)
+	replaced(file, "set -euo pipefail\n", "set -euo pipefail\n[ \"$1\" != test ] || { echo 'Pre-switch checks failed' >&2; exit 1; }\n")(t, d.lab)
+	d.change(t, "fine", "")
+	r := d.deploys(t).want(t, 3, "rolled back")
+	d.writeFleet(t, file, good)
+	if words := r.problem(); !strings.Contains(words, "exit status 1") || !slices.Contains(r.Last, "Pre-switch checks failed") {
+		t.Errorf("problem %q, last lines %q", words, r.Last)
+	}
 	d.wantState(t, old)
 	d.wantRolledBack(t, old)
 }

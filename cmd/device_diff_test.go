@@ -69,6 +69,7 @@ func replaced(file string, oldNew ...string) func(*testing.T, *lab) {
 // which is what Debian has, also recreates what depends on a recreated one, and
 // sees no change of a network.
 func TestDeviceDiff(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.prepare(t)
 	l.up(t)

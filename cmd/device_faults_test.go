@@ -33,6 +33,7 @@ const secondYAML = `services:
 // things fail. Each step ends with the invariant of wantSound: the Pi runs what
 // the repository says, and the data is there.
 func TestDeviceFaults(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.env = append(l.env, "VPI_DOCKER_SIZE="+dockerSize)
 	for _, step := range []struct {

@@ -21,6 +21,7 @@ const published = "3000"
 // another network namespace, while host.toml opens the port and closes it. The
 // Pi's Docker is Debian's, with iptables; firewallTable plays its nftables.
 func TestDeviceFirewall(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.boot(t, fenced)
 	l.addSecret(t, fenced, "OPENAI_KEY")
@@ -49,7 +50,7 @@ func TestDeviceFirewall(t *testing.T) {
 // workstation reaches for a virtual Pi over the network.
 type workstation struct {
 	*lab
-	wget    string // program that fetches a URL within 3 s
+	wget    string // program that fetches a URL within 2 s
 	address string // of the virtual Pi
 }
 

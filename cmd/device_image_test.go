@@ -5,7 +5,6 @@ package cmd_test
 import (
 	"archive/tar"
 	"bytes"
-	"cmp"
 	"io"
 	"log"
 	"net/http"
@@ -94,7 +93,7 @@ func (l *lab) serveImage(t *testing.T, m machine, size int64) string {
 		t.Fatal(err)
 	}
 	address := l.info(t, m, "address")
-	listener := listenIn(t, "/run/netns/"+cmp.Or(os.Getenv("VPI_PREFIX"), "test")+"-net", address[:strings.LastIndex(address, ".")]+".1:0")
+	listener := listenIn(t, "/run/netns/"+l.prefix+"-net", address[:strings.LastIndex(address, ".")]+".1:0")
 	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)} // clients try https first
 	go server.Serve(listener)
 	t.Cleanup(func() { server.Close() })

@@ -24,10 +24,11 @@ type puller struct {
 
 // TestDeviceImages pulls from a private registry, and removes what nothing needs.
 func TestDeviceImages(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	l.boot(t, private)
 	net := cmp.Or(os.Getenv("VPI_NET"), "10.98.0")
-	p := puller{l, startPrivateRegistry(t, l, cmp.Or(os.Getenv("VPI_PREFIX"), "test"), net+".1"), map[string]string{}}
+	p := puller{l, startPrivateRegistry(t, l, net+".1"), map[string]string{}}
 	// The registry speaks no TLS; that is Docker's own setting, and not what is tested.
 	l.sshStdin(t, private, fmt.Sprintf(`{"insecure-registries": [%q]}`, p.registry.host), "cat >/etc/docker/daemon.json && systemctl reload docker")
 	l.addSecret(t, private, "OPENAI_KEY")

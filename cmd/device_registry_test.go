@@ -34,7 +34,7 @@ type privateRegistry struct {
 }
 
 // startPrivateRegistry listens in the workstation's network namespace.
-func startPrivateRegistry(t *testing.T, l *lab, prefix, address string) *privateRegistry {
+func startPrivateRegistry(t *testing.T, l *lab, address string) *privateRegistry {
 	t.Helper()
 	inner := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	r := &privateRegistry{app: l.app(t)}
@@ -43,7 +43,7 @@ func startPrivateRegistry(t *testing.T, l *lab, prefix, address string) *private
 	t.Cleanup(open.Close)
 	r.push = strings.TrimPrefix(open.URL, "http://")
 
-	listener := listenIn(t, "/run/netns/"+prefix+"-net", address+":0")
+	listener := listenIn(t, "/run/netns/"+l.prefix+"-net", address+":0")
 	private := httptest.NewUnstartedServer(r.guard(inner))
 	private.Listener.Close()
 	private.Listener = listener

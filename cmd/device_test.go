@@ -20,6 +20,7 @@ import (
 // systemd, sshd, Docker, Compose and Nix. Needs root; "make device" runs it.
 // The steps build on each other, so the first failure ends the test.
 func TestDevice(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	for _, step := range []struct {
 		name string

@@ -22,6 +22,7 @@ type lab struct {
 	fleet  string            // the copy of the repository
 	env    []string          // of every command
 	script string            // testdata/vpi/vpi
+	prefix string            // of the names of its virtual Pis; another in every test
 	log    bytes.Buffer      // what deploys, pisec and pistack printed
 	values map[string]string // current value of each secret
 	typed  []string          // a telling part of every value ever given to pisec
@@ -41,9 +42,10 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	work := t.TempDir()
-	l := &lab{work: work, fleet: filepath.Join(work, "fleet"), values: map[string]string{}, script: filepath.Join(repository, "testdata/vpi/vpi")}
+	name := strings.ToLower(strings.TrimPrefix(t.Name(), "TestDevice"))
+	l := &lab{prefix: strings.TrimSuffix(cmp.Or(os.Getenv("VPI_PREFIX"), "test")+"-"+name, "-"), work: work, fleet: filepath.Join(work, "fleet"), values: map[string]string{}, script: filepath.Join(repository, "testdata/vpi/vpi")}
 	l.env = append(os.Environ(),
-		"HOME="+work, "TMPDIR="+filepath.Join(work, "tmp"), "XDG_STATE_HOME="+filepath.Join(work, "state"), "VPI_PREFIX="+cmp.Or(os.Getenv("VPI_PREFIX"), "test"), "VPI_NET="+cmp.Or(os.Getenv("VPI_NET"), "10.98.0"), "VPI="+vpiFolder(),
+		"HOME="+work, "TMPDIR="+filepath.Join(work, "tmp"), "XDG_STATE_HOME="+filepath.Join(work, "state"), "VPI_PREFIX="+l.prefix, "VPI_NET="+cmp.Or(os.Getenv("VPI_NET"), "10.98.0"), "VPI="+vpiFolder(),
 		"PATH="+binaries+":"+os.Getenv("PATH")+":"+filepath.Join(repository, "testdata/vpi"),
 		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
 		"NIX_CONFIG=experimental-features = nix-command flakes\nsandbox = false\nbuild-users-group =\nsubstitute = false\nwarn-dirty = false")
@@ -147,7 +149,7 @@ func (l *lab) traced(t *testing.T, argv ...string) command {
 	l.traces++
 	c := l.command(t, argv...)
 	record := filepath.Join(l.work, fmt.Sprintf("exec-%d.trace", l.traces))
-	return l.command(t, append([]string{"strace", "-f", "-qq", "-v", "-s", "100000", "-e", "trace=execve", "-e", "signal=none", "-o", record}, c.Args...)...)
+	return l.command(t, append([]string{"strace", "--seccomp-bpf", "-f", "-qq", "-v", "-s", "100000", "-e", "trace=execve", "-e", "signal=none", "-o", record}, c.Args...)...)
 }
 
 func (l *lab) vpi(t *testing.T, args ...string) string {
@@ -248,7 +250,7 @@ func (l *lab) commit(t *testing.T, m machine) {
 func (l *lab) tryDeploy(t *testing.T, m machine, options ...string) (string, error) {
 	t.Helper()
 	l.commit(t, m)
-	argv := []string{l.script, "in", "pistack", "deploy", m.host, "--yes", "--gate-window", "2s", "--identity-file", filepath.Join(vpiFolder(), "id")}
+	argv := []string{l.script, "in", "pistack", "deploy", m.host, "--yes", "--gate-window", "1s", "--identity-file", filepath.Join(vpiFolder(), "id")}
 	return l.traced(t, append(argv, options...)...).combined()
 }
 

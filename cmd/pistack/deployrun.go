@@ -204,6 +204,7 @@ func takeTiming(c *ucli.Context, t *deploy.Timing) error {
 		return cli.Usage("--gate-window %s is longer than --gate-limit %s", t.Window, t.GateLimit)
 	}
 	t.Renew = min(t.Renew, t.Deadline/4)
+	t.Sample = min(t.Sample, max(t.Window, time.Second))
 	if timing := c.String("timing"); timing != "" {
 		if err := t.Set(timing); err != nil {
 			return cli.Usage("--timing: %v", err)

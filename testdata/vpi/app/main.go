@@ -107,7 +107,7 @@ func serve(ctx context.Context, ports []string) error {
 }
 
 func fetch(url string) error {
-	client := &http.Client{Timeout: 3 * time.Second}
+	client := &http.Client{Timeout: 2 * time.Second}
 	response, err := client.Get(url)
 	if err != nil {
 		return err

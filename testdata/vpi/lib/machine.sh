@@ -68,7 +68,16 @@ machine_settled() {
 
 machine_fail() {
   tail -n 20 "$(machine_dir "$1")/log" >&2
+  inotify_left
   die "$(net_machine "$1") does not run; its console is in $(machine_dir "$1")/log"
+}
+
+# Every systemd needs a few inotify instances, of which a user has 128 on most systems; without one it ends and says nothing.
+inotify_left() {
+  local used limit
+  read -r limit </proc/sys/fs/inotify/max_user_instances
+  used=$(find /proc/[0-9]*/fd -lname anon_inode:inotify 2>/dev/null | wc -l)
+  [ "$((used + 10))" -lt "$limit" ] || say "$used of $limit inotify instances are taken: sysctl fs.inotify.max_user_instances=1024"
 }
 
 # A run that was killed leaves its mount; a fresh one over the same files takes its place.
