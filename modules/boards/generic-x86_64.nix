@@ -5,7 +5,7 @@
   imports = [ (modulesPath + "/profiles/qemu-guest.nix") ];
 
   boot.loader.grub = {
-    enable = true;
+    enable = lib.mkDefault true;
     device = lib.mkDefault "/dev/vda";
     configurationLimit = lib.mkDefault 10;
   };
@@ -18,7 +18,7 @@
   ];
 
   fileSystems."/" = {
-    device = "/dev/disk/by-label/NIXOS_SD";
-    fsType = "ext4";
+    device = lib.mkDefault "/dev/disk/by-label/NIXOS_SD";
+    fsType = lib.mkDefault "ext4";
   };
 }

@@ -4,9 +4,9 @@
 
 {
   boot.loader = {
-    grub.enable = false;
+    grub.enable = lib.mkDefault false;
     generic-extlinux-compatible = {
-      enable = true;
+      enable = lib.mkDefault true;
       configurationLimit = lib.mkDefault 10;
     };
   };
@@ -26,13 +26,13 @@
 
   fileSystems = {
     "/" = {
-      device = "/dev/disk/by-label/NIXOS_SD";
-      fsType = "ext4";
+      device = lib.mkDefault "/dev/disk/by-label/NIXOS_SD";
+      fsType = lib.mkDefault "ext4";
       options = [ "noatime" ];
     };
     "/boot/firmware" = {
-      device = "/dev/disk/by-label/FIRMWARE";
-      fsType = "vfat";
+      device = lib.mkDefault "/dev/disk/by-label/FIRMWARE";
+      fsType = lib.mkDefault "vfat";
       options = lib.mkDefault [
         "nofail"
         "noauto"
