@@ -45,7 +45,7 @@ in
 
   # Never on the card because the disk is not there.
   systemd.services.docker.unitConfig = lib.mkIf enable {
-    RequiresMountsFor = daemon.settings.data-root;
+    RequiresMountsFor = import ./mounts-for.nix daemon.settings.data-root;
   };
 
   assertions = [
