@@ -1,8 +1,22 @@
 # A virtual or real x86_64 machine that boots by BIOS from its first disk, as most VPS do.
-{ lib, modulesPath, ... }:
+{
+  lib,
+  modulesPath,
+  pkgs,
+  ...
+}:
 
 {
   imports = [ (modulesPath + "/profiles/qemu-guest.nix") ];
+
+  assertions = [
+    {
+      assertion = pkgs.stdenv.hostPlatform.isx86_64;
+      message = ''
+        the board is generic-x86_64, and the host is ${pkgs.stdenv.hostPlatform.system}: set system = "x86_64-linux" in host.toml, or another board.
+      '';
+    }
+  ];
 
   boot.loader.grub = {
     enable = lib.mkDefault true;

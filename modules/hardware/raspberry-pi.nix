@@ -1,8 +1,17 @@
 # What the boards of the Raspberry Pi share. The file systems and the boot loader are those of the SD
 # image, so that a deployed host boots from the card that its image made.
-{ lib, ... }:
+{ lib, pkgs, ... }:
 
 {
+  assertions = [
+    {
+      assertion = pkgs.stdenv.hostPlatform.isAarch64;
+      message = ''
+        the board is a Raspberry Pi, and the host is ${pkgs.stdenv.hostPlatform.system}: set system = "aarch64-linux" in host.toml, or another board.
+      '';
+    }
+  ];
+
   boot.loader = {
     grub.enable = lib.mkDefault false;
     generic-extlinux-compatible = {
