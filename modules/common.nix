@@ -3,12 +3,12 @@
 
 {
   # Nobody has a password, and nobody is added by hand.
-  users.mutableUsers = false;
+  users.mutableUsers = lib.mkDefault false;
 
-  security.sudo.wheelNeedsPassword = false;
+  security.sudo.wheelNeedsPassword = lib.mkDefault false;
 
   nix = {
-    channel.enable = false;
+    channel.enable = lib.mkDefault false;
     settings = {
       experimental-features = [
         "nix-command"
@@ -30,8 +30,8 @@
 
   # Devices evaluate nothing: without these, the whole source of nixpkgs would be on every one.
   nixpkgs.flake = {
-    setFlakeRegistry = false;
-    setNixPath = false;
+    setFlakeRegistry = lib.mkDefault false;
+    setNixPath = lib.mkDefault false;
   };
 
   # A Raspberry Pi has no clock of its own: timesyncd also goes on from when it was last stopped.
@@ -40,7 +40,7 @@
 
   # A journal that survives a reboot and does not wear out the SD card.
   services.journald = {
-    storage = "persistent";
+    storage = lib.mkDefault "persistent";
     extraConfig = ''
       SystemMaxUse=200M
       MaxRetentionSec=1month

@@ -7,7 +7,14 @@
 }:
 
 let
-  inherit (config.virtualisation.docker) daemon enable;
+  inherit (config.virtualisation.docker) daemon enable logDriver;
+
+  # Drivers that write files of their own, and so the ones that rotate them. With these options and
+  # another driver, such as journald, dockerd does not start.
+  rotates = builtins.elem logDriver [
+    "json-file"
+    "local"
+  ];
 
   # pistack has a timer of its own, which knows what earlier systems need.
   pistackPrunes = config.pistack.enable or false && config.pistack.images.prune;
@@ -21,7 +28,7 @@ in
     daemon.settings.data-root = lib.mkDefault "/var/lib/docker";
     # Compressed and rotated; the journal is for the host itself.
     logDriver = lib.mkDefault "local";
-    daemon.settings.log-opts = {
+    daemon.settings.log-opts = lib.mkIf rotates {
       max-size = lib.mkDefault "10m";
       max-file = lib.mkDefault "3";
     };
@@ -38,7 +45,7 @@ in
 
   # Never on the card because the disk is not there.
   systemd.services.docker.unitConfig = lib.mkIf enable {
-    RequiresMountsFor = daemon.settings.data-root;
+    RequiresMountsFor = import ./mounts-for.nix daemon.settings.data-root;
   };
 
   assertions = [

@@ -85,8 +85,13 @@ in
       # host has the same closure whoever evaluates it.
       buildSystem = settings.build_system or "x86_64-linux";
 
-      # Who may log in, one public key a line.
-      keys = root + "/authorized_keys";
+      # Who may log in, one public key a line. A file of comments alone must not count as a key: NixOS
+      # would build a host that nobody can log in to.
+      keysFile = root + "/authorized_keys";
+      isKey = line: line != "" && !lib.hasPrefix "#" line;
+      keys = lib.optionals (builtins.pathExists keysFile) (
+        lib.filter isKey (map lib.trim (lib.splitString "\n" (builtins.readFile keysFile)))
+      );
 
       # Binary caches besides the public one.
       cache = settings.cache or { };
@@ -104,10 +109,8 @@ in
             })
           ];
         }
+        (import ./logins.nix keys)
         {
-          users.users.root.openssh.authorizedKeys = lib.mkIf (builtins.pathExists keys) {
-            keyFiles = [ keys ];
-          };
           nix.settings = {
             substituters = cache.urls or [ ];
             trusted-public-keys = cache.keys or [ ];

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	ucli "github.com/urfave/cli/v2"
 
@@ -33,7 +34,7 @@ Examples:
 			cli.FleetFlag(),
 			&ucli.StringFlag{Name: "image", Value: scaffold.DefaultImage, Usage: "run `IMAGE`"},
 			&ucli.IntFlag{Name: "port", Usage: "publish the `PORT` that the container listens on"},
-			&ucli.IntFlag{Name: "publish", Usage: "publish it as `PORT` of the host; the same, or 8080 for 80"},
+			&ucli.IntFlag{Name: "publish", Usage: "publish it as `PORT` of the host; the same, or 8080 for 80, or the next that no .env or host.toml has"},
 			cli.DryRunFlag(),
 		},
 		BashComplete: func(*ucli.Context) {},
@@ -53,6 +54,9 @@ func addStack(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.Port > 0 && !c.IsSet("publish") {
+		s.Published = freePort(c.App.ErrWriter, s.Published, f.NamedPorts())
+	}
 	files, err := s.Files()
 	if err != nil {
 		return err
@@ -62,6 +66,21 @@ func addStack(c *ucli.Context) error {
 	}
 	fmt.Fprintf(c.App.ErrWriter, "next: git add stacks/%[1]s\n  into the host.toml of a host: stacks = [\"%[1]s\"]\n  then: pistack check && pistack lock %[1]s && pistack generate\n", s.Name)
 	return nil
+}
+
+// freePort is the wanted port, or the next one that nobody has, and says so. With
+// none left it is the wanted one: pistack check names what clashes.
+func freePort(out io.Writer, wanted int, taken map[int]string) int {
+	for port := wanted; port <= 65535; port++ {
+		if taken[port] != "" {
+			continue
+		}
+		if port != wanted {
+			fmt.Fprintf(out, "published at %d: %s has %d\n", port, taken[wanted], wanted)
+		}
+		return port
+	}
+	return wanted
 }
 
 // stackOf is the stack that the flags describe.

@@ -113,7 +113,8 @@ func dockerError(ctx context.Context, err error) error {
 // layersOf lists the layers of all images of a host, from the bottom up, as
 // diff ids joined by spaces; nil when what is loaded there has to be complete.
 func layersOf(ctx context.Context, t Target) ([]string, error) {
-	const script = `DOCKER info --format '{{json .DriverStatus}}' && DOCKER image ls --no-trunc --quiet | sort -u | xargs -r -n 100 DOCKER image inspect --format '{{json .RootFS.Layers}}'`
+	// Without --all, Docker since 29 hides images that have a digest and no tag.
+	const script = `DOCKER info --format '{{json .DriverStatus}}' && DOCKER image ls --all --no-trunc --quiet | sort -u | xargs -r -n 100 DOCKER image inspect --format '{{json .RootFS.Layers}}'`
 	out, err := run.Output(ctx, t.remote(script))
 	if err != nil {
 		return nil, t.explain(ctx, "its layers cannot be listed", err)

@@ -94,6 +94,9 @@ func LoadFS(files fs.FS, root string) (*Fleet, error) {
 	for _, name := range names {
 		h, errs := readHost(files, root, name, known)
 		problems = append(problems, errs...)
+		if of, isImage := strings.CutSuffix(name, imageSuffix); isImage && slices.Contains(names, of) {
+			problems = append(problems, &Problem{File: h.File(), Message: nameOfImage(name, of)})
+		}
 		f.Hosts = append(f.Hosts, h)
 	}
 	slices.SortStableFunc(problems, byPosition)
@@ -119,11 +122,25 @@ func (f *Fleet) CheckHost(name, text string) error {
 	if slices.Contains(f.HostNames(), name) {
 		return &Problem{File: "hosts/" + name, Message: "is a host of this fleet already"}
 	}
+	if of, isImage := strings.CutSuffix(name, imageSuffix); isImage && slices.Contains(f.HostNames(), of) {
+		return &Problem{File: "hosts/" + name, Message: nameOfImage(name, of)}
+	}
+	if image := name + imageSuffix; slices.Contains(f.HostNames(), image) {
+		return &Problem{File: "hosts/" + image, Message: nameOfImage(image, name)}
+	}
 	h := Host{Name: name}
 	var t hostFile
 	doc := document{file: h.File(), text: text}
 	problems := doc.decode(&t)
 	return errors.Join(h.take(doc, t, problems, f.known)...)
+}
+
+// imageSuffix makes a host's name that of its image, as modules/hosts.nix does.
+const imageSuffix = "-sd"
+
+// nameOfImage says why two hosts cannot have these names.
+func nameOfImage(image, host string) string {
+	return fmt.Sprintf("%q is the name of the image of host %q: give one of them another name", image, host)
 }
 
 // HostNames lists the names of all hosts, sorted.

@@ -158,6 +158,8 @@ func TestProblems(t *testing.T) {
 		{"no board", modules(base), `hosts/pi/host.toml: board is missing: there are generic, generic-x86_64, rpi-zero2, rpi3, rpi4, rpi5`},
 		{"unknown role", modules(base + "board = \"rpi4\"\nroles = [\"ia\"]\n"), `hosts/pi/host.toml:4:1: no role "ia" (did you mean "ai"?): there are ai, gateway, home, monitoring, radio`},
 		{"board of nobody", ours(base + "board = \"rpi44\"\n"), `hosts/pi/host.toml:3:1: no board "rpi44" (did you mean "rpi4"?): there are generic-x86_64, rpi-zero2, rpi3, rpi4, rpi5`},
+		{"system of another board", ours("address = \"pi\"\nboard = \"rpi4\"\nsystem = \"x86_64-linux\"\n"), `hosts/pi/host.toml:3:1: system is "x86_64-linux", and the board "rpi4" is of "aarch64-linux": change one of them`},
+		{"name of an image", map[string]string{"hosts/pi-sd/host.toml": base}, `hosts/pi-sd/host.toml: "pi-sd" is the name of the image of host "pi": give one of them another name`},
 		{"role of nobody", ours(base + "board = \"rpi4\"\nroles = [\"ia\"]\n"), `hosts/pi/host.toml:4:1: no role "ia" (did you mean "ai"?): there are ai, gateway, home, monitoring`},
 		{"no board, of a fleet made by mkFleet", ours(base), `hosts/pi/host.toml: board is missing: there are generic-x86_64, rpi-zero2, rpi3, rpi4, rpi5`},
 		{"variable name", host(base + "[env]\n\"A-B\" = \"x\"\n"), `hosts/pi/host.toml:4:1: "A-B" is not a variable name`},

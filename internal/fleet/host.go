@@ -76,7 +76,8 @@ func (h Host) File() string { return h.Dir() + "/host.toml" }
 // choices are the names that a host.toml can use.
 type choices struct {
 	stacks, boards, roles []string
-	anyBoard, anyRole     bool // boards and roles are not checked
+	anyBoard, anyRole     bool              // boards and roles are not checked
+	systems               map[string]string // of the boards that are pistack's
 }
 
 func readHost(files fs.FS, root, name string, known choices) (Host, []error) {
@@ -162,6 +163,9 @@ func (h Host) validateChoices(wrong func([]string, string, ...any), known choice
 		wrong([]string{"board"}, "board is missing: there are %s", strings.Join(known.boards, ", "))
 	case !slices.Contains(known.boards, h.Board):
 		wrong([]string{"board"}, "no board %q%s: there are %s", h.Board, didYouMean(h.Board, known.boards), strings.Join(known.boards, ", "))
+	}
+	if of, ours := known.systems[h.Board]; ours && validSystem(h.System) && of != h.System {
+		wrong([]string{"system"}, "system is %q, and the board %q is of %q: change one of them", h.System, h.Board, of)
 	}
 	for _, r := range h.Roles {
 		if !known.anyRole && plainWord.MatchString(r) && !slices.Contains(known.roles, r) {

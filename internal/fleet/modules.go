@@ -46,8 +46,15 @@ func CallsMkFleet(files fs.FS) bool {
 func choicesIn(files fs.FS, stacks []string) choices {
 	boards, roles := modulesIn(files, "boards"), modulesIn(files, "roles")
 	ours := CallsMkFleet(files)
+	systems := map[string]string{}
+	if ours {
+		systems = ownBoards()
+	}
+	for _, own := range boards { // the fleet's own come first, and may be of any system
+		delete(systems, own)
+	}
 	return choices{
-		stacks: stacks,
+		stacks: stacks, systems: systems,
 		boards: sorted(append(slices.Collect(maps.Keys(ownBoards())), boards...)), anyBoard: len(boards) == 0 && !ours,
 		roles: sorted(append(ownRoles(), roles...)), anyRole: len(roles) == 0 && !ours,
 	}

@@ -47,7 +47,7 @@ func (n networkTable) validateAddresses(wrong func(key, format string, args ...a
 		switch {
 		case err != nil:
 			wrong("addresses", `%q is not an address with the length of its prefix, like "192.168.1.10/24"`, text)
-		case !isHost(p.Addr()) || isSubnet(p):
+		case !isHost(p.Addr()) || isSubnet(p) || isBroadcast(p):
 			wrong("addresses", "%q is not the address of one host", text)
 		case slices.ContainsFunc(good, func(g netip.Prefix) bool { return g.Addr() == p.Addr() }):
 			wrong("addresses", "%q stands there twice", text)
@@ -99,4 +99,9 @@ func isHost(a netip.Addr) bool {
 // isSubnet tells whether a prefix names a network, and no host of it.
 func isSubnet(p netip.Prefix) bool {
 	return p.Addr().BitLen()-p.Bits() > 1 && p == p.Masked()
+}
+
+// isBroadcast tells whether a prefix names all hosts of an IPv4 network.
+func isBroadcast(p netip.Prefix) bool {
+	return p.Addr().Is4() && p.Bits() < 31 && !netip.PrefixFrom(p.Addr().Next(), p.Bits()).Masked().Contains(p.Addr())
 }

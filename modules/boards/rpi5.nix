@@ -9,7 +9,7 @@
     "${nixos-hardware}/raspberry-pi/5"
   ];
 
-  hardware.raspberry-pi.firmware.uboot.enable = true;
+  hardware.raspberry-pi.firmware.uboot.enable = lib.mkDefault true;
 
   # The image modules ask for every driver of nixpkgs' kernel in the initrd; the vendor's lacks many.
   hardware.enableAllHardware = lib.mkForce false;

@@ -1,12 +1,21 @@
 # What the boards of the Raspberry Pi share. The file systems and the boot loader are those of the SD
 # image, so that a deployed host boots from the card that its image made.
-{ lib, ... }:
+{ lib, pkgs, ... }:
 
 {
+  assertions = [
+    {
+      assertion = pkgs.stdenv.hostPlatform.isAarch64;
+      message = ''
+        the board is a Raspberry Pi, and the host is ${pkgs.stdenv.hostPlatform.system}: set system = "aarch64-linux" in host.toml, or another board.
+      '';
+    }
+  ];
+
   boot.loader = {
-    grub.enable = false;
+    grub.enable = lib.mkDefault false;
     generic-extlinux-compatible = {
-      enable = true;
+      enable = lib.mkDefault true;
       configurationLimit = lib.mkDefault 10;
     };
   };
@@ -26,13 +35,13 @@
 
   fileSystems = {
     "/" = {
-      device = "/dev/disk/by-label/NIXOS_SD";
-      fsType = "ext4";
+      device = lib.mkDefault "/dev/disk/by-label/NIXOS_SD";
+      fsType = lib.mkDefault "ext4";
       options = [ "noatime" ];
     };
     "/boot/firmware" = {
-      device = "/dev/disk/by-label/FIRMWARE";
-      fsType = "vfat";
+      device = lib.mkDefault "/dev/disk/by-label/FIRMWARE";
+      fsType = lib.mkDefault "vfat";
       options = lib.mkDefault [
         "nofail"
         "noauto"

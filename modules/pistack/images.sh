@@ -135,6 +135,7 @@ remove() {
 	fi
 	case $said in
 	*[Nn]'o such image'*) ;; # it went away with another name of it
+	*'dependent child images'*) return 2 ;; # a step on the way to an image that stays, and goes with it
 	*conflict*)
 		echo "kept $1, which is in use by now"
 		return 2
@@ -152,8 +153,9 @@ if [ -n "$busy" ]; then
 	exit 0
 fi
 
-# Images first: one that arrives later is no candidate.
-all=$("$docker" image ls --quiet --no-trunc) || die "Docker does not list its images"
+# Images first: one that arrives later is no candidate. Without --all, Docker since 29 hides those that
+# have a digest and no tag.
+all=$("$docker" image ls --all --quiet --no-trunc) || die "Docker does not list its images"
 containers=$("$docker" container ls --all --quiet --no-trunc) || die "Docker does not list its containers"
 kept=$newline
 if [ -n "$containers" ]; then

@@ -17,6 +17,13 @@ let
   };
   userId = types.ints.unsigned;
 
+  # What systemd takes: "infinity", or numbers, each with a unit or seconds.
+  number = "[0-9]+([.][0-9]+)?";
+  unit = "usec|us|µs|msec|ms|seconds?|sec|s|minutes?|min|m|hours?|hr|h|days?|d|weeks?|w|months?|M|years?|y";
+  timeSpan = types.strMatching "infinity|${number} *(${unit})?( *${number} *(${unit})?)*" // {
+    description = ''time span, such as "90", "10min", "1h 30min" or "infinity"'';
+  };
+
   ownership =
     { mode, reader }:
     {
@@ -167,7 +174,7 @@ let
           '';
         };
         startTimeout = mkOption {
-          type = types.nonEmptyStr;
+          type = timeSpan;
           default = "10min";
           example = "30min";
           description = ''

@@ -59,7 +59,7 @@ in
       conflicts = [ "shutdown.target" ];
       unitConfig = {
         DefaultDependencies = false;
-        RequiresMountsFor = cfg.hostKeys;
+        RequiresMountsFor = map (import ../mounts-for.nix) cfg.hostKeys;
       };
 
       # Nothing but the manifest and pisec may change this unit: an update of tzdata is no reason to

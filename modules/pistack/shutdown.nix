@@ -1,6 +1,6 @@
 # At shutdown, the containers of every stack are stopped, in the order that Compose knows. What is
-# stopped so does not start with dockerd: at the next boot each stack's unit starts it, after the
-# secrets are there.
+# stopped so does not start with dockerd, unless it says restart: always, and then it finds its
+# secrets: dockerd starts after them. At the next boot each stack's unit starts the others.
 {
   config,
   lib,

@@ -14,8 +14,8 @@
 
   networking.firewall.logRefusedConnections = lib.mkDefault false;
 
-  # Nobody here resolves <host>.local.
-  services.avahi.enable = false;
+  # Nobody here resolves <host>.local. Before the default of modules/networking.nix, and after what a host says.
+  services.avahi.enable = lib.mkOverride 900 false;
 
   services.fail2ban.enable = lib.mkDefault true;
 

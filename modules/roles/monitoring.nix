@@ -1,4 +1,6 @@
 # Hosts that watch the others.
+{ lib, ... }:
+
 {
   # Grafana, over IPv6.
   pistack.firewall.allowedTCPPorts = [ 3001 ];
@@ -6,7 +8,7 @@
   # What the host itself measures, for Prometheus on this host only.
   services.prometheus.exporters.node = {
     enable = true;
-    listenAddress = "127.0.0.1";
+    listenAddress = lib.mkDefault "127.0.0.1";
     enabledCollectors = [ "systemd" ];
   };
 }
