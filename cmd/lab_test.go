@@ -204,6 +204,8 @@ func (l *lab) join(t *testing.T, m machine) {
 	toml = regexp.MustCompile(`(?m)^address .*`).ReplaceAll(toml, []byte(`address = "`+l.info(t, m, "address")+`"`))
 	system := map[string]string{"amd64": "x86_64-linux", "arm64": "aarch64-linux"}[runtime.GOARCH]
 	toml = regexp.MustCompile(`(?m)^system.*`).ReplaceAll(toml, []byte(`system = "`+system+`"`))
+	board := map[string]string{"amd64": "generic-x86_64", "arm64": "rpi4"}[runtime.GOARCH]
+	toml = regexp.MustCompile(`(?m)^board.*`).ReplaceAll(toml, []byte(`board = "`+board+`"`))
 	l.writeFleet(t, dir+"/host.toml", toml)
 	if err := os.RemoveAll(filepath.Join(l.fleet, dir, "secrets")); err != nil {
 		t.Fatal(err)

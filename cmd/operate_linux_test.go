@@ -36,8 +36,9 @@ func newDesk(t *testing.T, machines int) *desk {
 	d.write(t, "flake.nix", "{ outputs = inputs: inputs.pistack.lib.mkFleet { root = ./.; }; }\n")
 	d.write(t, "stacks/web/compose.yaml", "services:\n  web:\n    image: nginx:1\n")
 	system := map[string]string{"amd64": "x86_64-linux", "arm64": "aarch64-linux"}[runtime.GOARCH]
+	board := map[string]string{"amd64": "generic-x86_64", "arm64": "rpi4"}[runtime.GOARCH]
 	for _, h := range d.Hosts {
-		d.write(t, "hosts/"+h.Name+"/host.toml", fmt.Sprintf("address = %q\nsystem = %q\nboard = \"rpi4\"\nstacks = [\"web\"]\ntags = [\"lab\"]\n\n[ssh]\nport = %d\n", h.Address, system, h.Port))
+		d.write(t, "hosts/"+h.Name+"/host.toml", fmt.Sprintf("address = %q\nsystem = %q\nboard = %q\nstacks = [\"web\"]\ntags = [\"lab\"]\n\n[ssh]\nport = %d\n", h.Address, system, board, h.Port))
 		d.write(t, "hosts/"+h.Name+"/ssh_host_ed25519_key.pub", h.PublicKey+"\n")
 	}
 	d.git(t, "init", "-q", "-b", "main")
