@@ -80,8 +80,12 @@ func refuseCommittable(ctx context.Context, f *fleet.Fleet, path string) error {
 	return err
 }
 
-// refuseForeign refuses to replace a file that is not an image of the host.
+// refuseForeign refuses to replace a file that is not an image of the host, after it
+// has put back one that a killed run was sealing.
 func refuseForeign(c *ucli.Context, path, host string) error {
+	if _, err := sdimage.Recover(path); err != nil {
+		return err
+	}
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -105,7 +109,7 @@ func findImage(c *ucli.Context, argument string) (path string, f *fleet.Fleet, e
 			return imageOf(f, host), f, nil
 		}
 	}
-	if _, found := os.Stat(argument); found == nil {
+	if isFile(argument) {
 		return argument, f, nil
 	}
 	if err != nil {
@@ -113,6 +117,13 @@ func findImage(c *ucli.Context, argument string) (path string, f *fleet.Fleet, e
 	}
 	_, err = f.Host(argument)
 	return "", nil, err
+}
+
+// isFile tells whether an argument is meant as a file: one that is there, or was
+// until a killed run set it aside, or what no host can be called.
+func isFile(argument string) bool {
+	_, err := os.Stat(argument)
+	return err == nil || sdimage.Unfinished(argument) || strings.ContainsAny(argument, "/.")
 }
 
 // completeImages offers hosts for the first argument.
