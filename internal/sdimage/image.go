@@ -165,6 +165,9 @@ func missing(path string, err error, seal bool) error {
 	return &Error{File: path, Message: "cannot be opened", Err: err, Fix: fix}
 }
 
+// File is the image, open to be read. It is closed with the image.
+func (i *Image) File() *os.File { return i.file }
+
 // Close releases the image.
 func (i *Image) Close() error { return i.file.Close() }
 
