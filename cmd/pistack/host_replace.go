@@ -104,5 +104,5 @@ func printKnown(c *ucli.Context, f *fleet.Fleet, line string) error {
 	if err != nil {
 		return err
 	}
-	return readers.PrintKnown(c.Context, c.App.Writer, now, line)
+	return readers.PrintKnown(c.Context, c.App.Writer, now, line, "")
 }
