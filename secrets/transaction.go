@@ -95,6 +95,17 @@ func (s Store) Recover() (bool, error) {
 	return true, nil
 }
 
+// Alone does something to the fleet's files while nobody changes secrets, after it
+// has completed what a killed run left.
+func (s Store) Alone(do func() error) error {
+	t, err := s.begin()
+	if err != nil {
+		return err
+	}
+	defer t.end()
+	return do()
+}
+
 func (t *transaction) end() { t.unlock() }
 
 func (t *transaction) path(name string) string {

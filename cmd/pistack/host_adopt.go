@@ -15,6 +15,7 @@ import (
 
 	"pistack/internal/cli"
 	"pistack/internal/fleet"
+	"pistack/internal/readers"
 	"pistack/internal/run"
 	"pistack/internal/scaffold"
 	"pistack/internal/sshkey"
@@ -71,6 +72,9 @@ func adoptHost(c *ucli.Context) error {
 	}
 	key, err := sshkey.Ask(c.Context, net.JoinHostPort(h.Address, strconv.Itoa(h.Port)))
 	if err != nil {
+		return err
+	}
+	if err := readers.RefuseOwned(f, h.Name, key); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "key:    %s (of %s)\n", ssh.FingerprintSHA256(key), h.Address)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"filippo.io/age"
 	ucli "github.com/urfave/cli/v2"
 	"golang.org/x/crypto/ssh"
 
@@ -80,12 +81,11 @@ func adoptKey(c *ucli.Context, f *fleet.Fleet, host fleet.Host, address string) 
 	if err := cli.Agree(c, fmt.Sprintf("Is that the machine that replaces %s?", host.Name)); err != nil {
 		return err
 	}
-	if len(change.Rekey.Changes) == 0 {
-		return change.Apply(nil)
-	}
-	identities, err := readers.Identities(c.Context, c.Path("identity"), plugins)
-	if err != nil {
-		return err
+	var identities []age.Identity
+	if len(change.Rekey.Changes) > 0 {
+		if identities, err = readers.Identities(c.Context, c.Path("identity"), plugins); err != nil {
+			return err
+		}
 	}
 	if err := c.Context.Err(); err != nil {
 		return err
@@ -93,7 +93,11 @@ func adoptKey(c *ucli.Context, f *fleet.Fleet, host fleet.Host, address string) 
 	if err := change.Apply(nil, identities...); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "pinned the new key and rekeyed %s\n", cli.Count(len(change.Rekey.Changes), "file"))
+	if n := len(change.Rekey.Changes); n > 0 {
+		fmt.Fprintf(c.App.Writer, "pinned the new key and rekeyed %s\n", cli.Count(n, "file"))
+	} else {
+		fmt.Fprintln(c.App.Writer, "pinned the new key; there is nothing to rekey")
+	}
 	fmt.Fprintf(c.App.ErrWriter, "next: git add hosts/%s && git commit, then pistack deploy %[1]s\n", host.Name)
 	return nil
 }
@@ -104,5 +108,5 @@ func printKnown(c *ucli.Context, f *fleet.Fleet, line string) error {
 	if err != nil {
 		return err
 	}
-	return readers.PrintKnown(c.Context, c.App.Writer, now, line)
+	return readers.PrintKnown(c.Context, c.App.Writer, now, line, "")
 }

@@ -13,6 +13,8 @@ import (
 	"pistack/internal/cli"
 	"pistack/internal/fleet"
 	"pistack/internal/git"
+	"pistack/internal/readers"
+	"pistack/secrets"
 )
 
 func hostRetireCommand() *ucli.Command {
@@ -25,7 +27,8 @@ Files that were edited since the last commit, or that Git does not know, keep th
 command from doing anything; with --force edits are lost, and unknown files stay.
 
 The machine itself is not touched: it keeps running, with its secrets, until you
-switch it off. The list at the end says which of its values others use, too.
+switch it off. It is told first which of its values others use, too, and which only
+that machine knows.
 
 Examples:
   pistack host retire rpi-box-03 --dry-run
@@ -53,7 +56,11 @@ func retireHost(c *ucli.Context) error {
 	for _, file := range files {
 		fmt.Fprintf(c.App.Writer, "- %s\n", file)
 	}
-	old, _ := host.PublicKey()
+	if old, err := host.PublicKey(); err == nil { // without a key it could read nothing
+		if err := readers.PrintKnown(c.Context, c.App.Writer, f, old, host.Name); err != nil {
+			return err
+		}
+	}
 	if c.Bool("dry-run") {
 		return nil
 	}
@@ -63,17 +70,22 @@ func retireHost(c *ucli.Context) error {
 	if err := c.Context.Err(); err != nil {
 		return err
 	}
-	if err := removeHost(f.Root, host, files); err != nil {
+	err = secrets.Store{Root: f.Root}.Alone(func() error {
+		now, err := retiring(c.Context, f, host, c.Bool("force"))
+		if err == nil && !slices.Equal(now, files) {
+			err = &fleet.Problem{File: host.Dir(), Message: "its files have changed meanwhile", Fix: "nothing was removed; run this again"}
+		}
+		if err != nil {
+			return err
+		}
+		return removeHost(f.Root, host, files)
+	})
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "removed %s\n", host.Name)
 	if _, err := os.Lstat(imageOf(f, host)); err == nil {
 		fmt.Fprintf(c.App.ErrWriter, "note: %s still holds its private key: remove it\n", shown(imageOf(f, host)))
-	}
-	if old != "" {
-		if err := printKnown(c, f, old); err != nil {
-			return err
-		}
 	}
 	fmt.Fprintf(c.App.ErrWriter, "next: git add -A hosts/%s && git commit; then switch the machine off and wipe its card\n", host.Name)
 	return nil

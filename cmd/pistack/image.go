@@ -56,14 +56,53 @@ func makeImagesDir(f *fleet.Fleet) error {
 
 // refuseCommittable refuses a place for an image from which "git add" would take it.
 func refuseCommittable(ctx context.Context, f *fleet.Fleet, path string) error {
-	absolute, err := filepath.Abs(path)
+	places, err := realPlaces(path)
 	if err != nil {
 		return err
 	}
-	inside, err := filepath.Rel(f.Root, absolute)
-	if err != nil || inside == ".." || strings.HasPrefix(inside, "../") {
-		return nil
+	root, err := filepath.EvalSymlinks(f.Root)
+	if err != nil {
+		return err
 	}
+	for _, place := range places {
+		inside, err := filepath.Rel(root, place)
+		if err != nil || inside == ".." || strings.HasPrefix(inside, "../") {
+			continue
+		}
+		if err := refuseTracked(ctx, f, path, inside); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// realPlaces is where a file is or would be, without symlinks in its folders: by its
+// name, and where a symlink of that name leads.
+func realPlaces(path string) ([]string, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	var places []string
+	if target, err := filepath.EvalSymlinks(absolute); err == nil {
+		places = append(places, target)
+	}
+	dir, rest := filepath.Dir(absolute), filepath.Base(absolute)
+	for {
+		target, err := filepath.EvalSymlinks(dir)
+		if err == nil {
+			return append(places, filepath.Join(target, rest)), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			return nil, err
+		}
+		dir, rest = filepath.Dir(dir), filepath.Join(filepath.Base(dir), rest)
+	}
+}
+
+// refuseTracked refuses a file of the fleet, relative to its root, that Git does not
+// ignore.
+func refuseTracked(ctx context.Context, f *fleet.Fleet, path, inside string) error {
 	tree, err := git.Read(ctx, f.Root)
 	var none *git.NotARepository
 	if errors.As(err, &none) {
@@ -80,8 +119,12 @@ func refuseCommittable(ctx context.Context, f *fleet.Fleet, path string) error {
 	return err
 }
 
-// refuseForeign refuses to replace a file that is not an image of the host.
+// refuseForeign refuses to replace a file that is not an image of the host, after it
+// has put back one that a killed run was sealing.
 func refuseForeign(c *ucli.Context, path, host string) error {
+	if _, err := sdimage.Recover(path); err != nil {
+		return err
+	}
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -105,7 +148,7 @@ func findImage(c *ucli.Context, argument string) (path string, f *fleet.Fleet, e
 			return imageOf(f, host), f, nil
 		}
 	}
-	if _, found := os.Stat(argument); found == nil {
+	if isFile(argument) {
 		return argument, f, nil
 	}
 	if err != nil {
@@ -113,6 +156,13 @@ func findImage(c *ucli.Context, argument string) (path string, f *fleet.Fleet, e
 	}
 	_, err = f.Host(argument)
 	return "", nil, err
+}
+
+// isFile tells whether an argument is meant as a file: one that is there, or was
+// until a killed run set it aside, or what no host can be called.
+func isFile(argument string) bool {
+	_, err := os.Stat(argument)
+	return err == nil || sdimage.Unfinished(argument) || strings.ContainsAny(argument, "/.")
 }
 
 // completeImages offers hosts for the first argument.

@@ -70,7 +70,12 @@ func writeImage(c *ucli.Context) error {
 	if err := cli.AgreeTyping(c, fmt.Sprintf("Everything on %s will be lost. Type its name, %s, to go on:", device.Path, device.Name), device.Name); err != nil {
 		return err
 	}
-	return writeAndVerify(c, img, device)
+	card, err := disk.Machine{}.Open(device, img.Size, c.Bool("force"))
+	if err != nil {
+		return err
+	}
+	defer card.Close()
+	return writeAndVerify(c, img, card)
 }
 
 // warn says what will not work when the card is in the machine.
@@ -100,18 +105,13 @@ func showDevice(c *ucli.Context, d disk.Device) {
 }
 
 // writeAndVerify writes the image and reads it back, with progress.
-func writeAndVerify(c *ucli.Context, img *sdimage.Image, d disk.Device) error {
-	file, err := os.Open(img.Path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
+func writeAndVerify(c *ucli.Context, img *sdimage.Image, card *disk.Card) error {
 	for _, step := range []struct {
 		name string
 		run  func(done func(int64)) error
 	}{
-		{"wrote", func(done func(int64)) error { return disk.Write(c.Context, file, img.Size, d, done) }},
-		{"read back and compared", func(done func(int64)) error { return disk.Verify(c.Context, file, img.Size, d, done) }},
+		{"wrote", func(done func(int64)) error { return card.Write(c.Context, img.File(), img.Size, done) }},
+		{"read back and compared", func(done func(int64)) error { return card.Verify(c.Context, img.File(), img.Size, done) }},
 	} {
 		begun := time.Now()
 		progress := term.StartProgress(os.Stderr)

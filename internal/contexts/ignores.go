@@ -39,6 +39,9 @@ func (r Repository) ignores(dir, own string) (ignores, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		text, err = nil, nil
 	}
+	if err == nil && text != nil && !r.Tracked(file) {
+		err = &Error{file, "it decides what the builder gets to see, and Git does not track it", "git add " + file}
+	}
 	if err != nil {
 		return ignores{}, err
 	}
@@ -92,7 +95,7 @@ func (r Repository) text(file string) ([]byte, error) {
 		return nil, &Error{file, reason(err), "put a regular file in its place"}
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxText+1))
+	text, err := io.ReadAll(io.LimitReader(f, maxText+1)) // not nil, of an empty file too
 	switch {
 	case err != nil:
 		return nil, &Error{file, reason(err), ""}

@@ -32,6 +32,7 @@ type Device struct {
 	ReadOnly  bool
 	Mounts    []string // where file systems on it are mounted
 	Above     []string // devices that stand on it: LVM, RAID, encryption
+	number    string   // the kernel's, "8:16"
 	System    string   // for what the machine itself needs it, "/" or "swap"; "" when it does not
 }
 
@@ -95,7 +96,7 @@ func (m Machine) describe(number string) (Device, error) {
 		return Device{}, err
 	}
 	d := Device{
-		Name: name, Size: sectors * 512, // whatever the sectors of the disk are
+		Name: name, number: number, Size: sectors * 512, // whatever the sectors of the disk are
 		Model:     strings.TrimSpace(m.attribute(name, "device/vendor") + " " + m.attribute(name, "device/model") + m.attribute(name, "device/name")),
 		Removable: m.removable(name),
 		ReadOnly:  m.attribute(name, "ro") == "1",

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,21 +20,12 @@ const (
 	sector = 4096     // the largest that disks have: what direct reads are aligned to
 )
 
-// Write writes an image to a device and makes it durable. progress is told how many
-// bytes are done. What is a hole in the image is zero on the device. A device that
-// something else has open for itself is refused, unless it is known to be mounted.
-func Write(ctx context.Context, image *os.File, size int64, d Device, progress func(done int64)) error {
-	flags := os.O_WRONLY
-	if len(d.Mounts) == 0 {
-		flags |= unix.O_EXCL // refused by the kernel when anything uses a part of it
-	}
-	device, err := os.OpenFile(d.Path, flags, 0)
-	if err != nil {
-		return openError(d, err)
-	}
-	defer device.Close()
+// Write writes an image to a card and makes it durable. progress is told how many
+// bytes are done. What is a hole in the image is zero on the card.
+func (c *Card) Write(ctx context.Context, image *os.File, size int64, progress func(done int64)) error {
+	device := c.file
 	w := &writer{ctx: ctx, image: image, device: device, buffer: make([]byte, chunk), progress: progress}
-	err = holes.EachData(image, size, w.data)
+	err := holes.EachData(image, size, w.data)
 	if err == nil {
 		err = w.zero(size)
 	}
@@ -44,10 +36,58 @@ func Write(ctx context.Context, image *os.File, size int64, d Device, progress f
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return &Error{Device: d.Path, Message: "cannot be written: it holds a part of the image", Err: reason(err), Fix: "try another card or reader"}
+		return &Error{Device: c.Path, Message: "cannot be written: it holds a part of the image", Err: reason(err), Fix: "try another card or reader"}
 	}
 	_ = unix.IoctlSetInt(int(device.Fd()), unix.BLKRRPART, 0) // fails while it is mounted; pulling it out does the same
 	return nil
+}
+
+// Card is a device that is open to be written. Close it after use.
+type Card struct {
+	Device
+	file *os.File
+}
+
+// Open opens a device that Find found, for what Check allowed. Until somebody has
+// said yes its path may name another one: what is open is compared with what was
+// shown, and checked again. A device that something else has open for itself is
+// refused, unless it is known to be mounted.
+func (m Machine) Open(d Device, size int64, force bool) (*Card, error) {
+	flags := os.O_WRONLY
+	if len(d.Mounts) == 0 {
+		flags |= unix.O_EXCL // refused by the kernel when anything uses a part of it
+	}
+	file, err := os.OpenFile(d.Path, flags, 0)
+	if err != nil {
+		return nil, openError(d, err)
+	}
+	if err := m.recheck(file, d, size, force); err != nil {
+		file.Close()
+		return nil, err
+	}
+	return &Card{d, file}, nil
+}
+
+// Close releases the device.
+func (c *Card) Close() error { return c.file.Close() }
+
+// recheck refuses an open device that is not the one that was found, or that must
+// not be written any more.
+func (m Machine) recheck(file *os.File, d Device, size int64, force bool) error {
+	another := &Error{Device: d.Path, Message: "is not the device any more that was shown", Fix: "nothing was written; run this again"}
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || info.Mode()&os.ModeDevice == 0 || number(st) != d.number {
+		return another
+	}
+	now, err := m.describe(d.number)
+	if err != nil || now.Name != d.Name || now.Size != d.Size || now.Model != d.Model {
+		return another
+	}
+	now.Path = d.Path
+	return now.Check(size, force)
 }
 
 func openError(d Device, err error) error {
@@ -143,10 +183,11 @@ func zeroOut(device *os.File, at, length int64) error {
 	return nil
 }
 
-// Verify reads a device back, from the disk and not from memory, and compares it
-// with the image.
-func Verify(ctx context.Context, image *os.File, size int64, d Device, progress func(done int64)) error {
-	device, err := openDirect(d.Path)
+// Verify reads a card back, from the disk and not from memory, and compares it with
+// the image.
+func (c *Card) Verify(ctx context.Context, image *os.File, size int64, progress func(done int64)) error {
+	d := c.Device
+	device, err := openDirect(fmt.Sprintf("/proc/self/fd/%d", c.file.Fd())) // whatever its path names now
 	if err != nil {
 		return openError(d, err)
 	}

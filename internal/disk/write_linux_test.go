@@ -62,6 +62,59 @@ func source(t *testing.T) (*os.File, int64) {
 	return file, size
 }
 
+// openCard opens a device, which is no removable one, until the test ends.
+func openCard(t *testing.T, d Device, size int64) *Card {
+	t.Helper()
+	card, err := Machine{}.Open(d, size, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { card.Close() })
+	return card
+}
+
+// TestAnother: a path that names another device, or no device, by the time somebody
+// said yes is not written, and a device is checked again.
+func TestAnother(t *testing.T) {
+	first, second := loop(t, 8<<20), loop(t, 8<<20)
+	path := filepath.Join(t.TempDir(), "card")
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	name := func(target string) {
+		if err := errors.Join(os.RemoveAll(path), os.Symlink(target, path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name(first)
+	d, err := Machine{}.Find(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []string{second, file} {
+		name(target)
+		if _, err := (Machine{}).Open(d, 1<<20, true); err == nil || !strings.Contains(err.Error(), "is not the device any more") {
+			t.Errorf("%s: %v", target, err)
+		}
+	}
+	name(first)
+	if _, err := (Machine{}).Open(d, 1<<20, false); err == nil || !strings.Contains(err.Error(), "is not removable") {
+		t.Errorf("error %v", err)
+	}
+	card := openCard(t, d, 1<<20)
+	name(second) // too late
+	image, _ := source(t)
+	for _, do := range []func(context.Context, *os.File, int64, func(int64)) error{card.Write, card.Verify} {
+		if err := do(t.Context(), image, 1<<20, func(int64) {}); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, err := os.ReadFile(second); err != nil || !bytes.HasPrefix(got, []byte("old!")) {
+		t.Errorf("another device was written (%v)", err)
+	}
+}
+
 // TestWrite: a real block device holds the image, zeros where that has holes, and
 // behind it what was there.
 func TestWrite(t *testing.T) {
@@ -77,15 +130,16 @@ func TestWrite(t *testing.T) {
 	if err := d.Check(size, true); err != nil {
 		t.Fatal(err)
 	}
+	card := openCard(t, d, size)
 	var done []int64
 	take := func(n int64) { done = append(done, n) }
-	if err := Write(t.Context(), image, size, d, take); err != nil {
+	if err := card.Write(t.Context(), image, size, take); err != nil {
 		t.Fatal(err)
 	}
 	if last := done[len(done)-1]; last != size {
 		t.Errorf("the last of the progress is %d of %d", last, size)
 	}
-	if err := Verify(t.Context(), image, size, d, take); err != nil {
+	if err := card.Verify(t.Context(), image, size, take); err != nil {
 		t.Fatal(err)
 	}
 	want, err := os.ReadFile(image.Name())
@@ -103,13 +157,13 @@ func TestWrite(t *testing.T) {
 		if _, err := image.WriteAt([]byte{1}, 30<<20); err != nil {
 			t.Fatal(err)
 		}
-		if err := Verify(t.Context(), image, size, d, take); err == nil || !strings.Contains(err.Error(), "does not hold what was written") {
+		if err := card.Verify(t.Context(), image, size, take); err == nil || !strings.Contains(err.Error(), "does not hold what was written") {
 			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("interrupted", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		if err := Write(ctx, image, size, d, func(int64) { cancel() }); !errors.Is(err, context.Canceled) {
+		if err := card.Write(ctx, image, size, func(int64) { cancel() }); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -140,9 +194,8 @@ func TestMounted(t *testing.T) {
 	if err := d.Check(1<<20, true); err != nil {
 		t.Errorf("error %v", err)
 	}
-	image, _ := source(t)
 	d.Mounts = nil // as if nobody had told
-	if err := Write(t.Context(), image, 1<<20, d, func(int64) {}); err == nil || !strings.Contains(err.Error(), "is in use") {
+	if _, err := (Machine{}).Open(d, 1<<20, true); err == nil || !strings.Contains(err.Error(), "is in use") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -116,6 +116,8 @@ func (h Host) validate(doc document, known choices) []error {
 	}
 	if h.Address == "" {
 		wrong([]string{"address"}, `no address: write address = "%s.local" or an IP address`, h.Name)
+	} else if strings.Count(h.Address, ":") == 1 { // an IPv6 address has more
+		wrong([]string{"address"}, "address %q has a port: write it as port = … below [ssh]", h.Address)
 	} else if !addressForm.MatchString(h.Address) {
 		wrong([]string{"address"}, "address %q is neither a DNS name nor an IP address", h.Address)
 	}

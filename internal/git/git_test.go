@@ -58,6 +58,23 @@ func write(t *testing.T, root, name string, content ...string) {
 	}
 }
 
+// TestInit: the branch is main, whatever the workstation is set to.
+func TestInit(t *testing.T) {
+	repository(t)
+	config := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(config, []byte("[init]\n\tdefaultBranch = trunk\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("GIT_CONFIG_GLOBAL", config)
+	dir := t.TempDir()
+	if err := git.Init(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if head, err := os.ReadFile(filepath.Join(dir, ".git", "HEAD")); err != nil || string(head) != "ref: refs/heads/main\n" {
+		t.Errorf("HEAD is %q (%v)", head, err)
+	}
+}
+
 func TestRead(t *testing.T) {
 	root := repository(t)
 	tree, err := git.Read(t.Context(), root)

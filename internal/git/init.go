@@ -17,9 +17,10 @@ func Inside(ctx context.Context, dir string) (bool, error) {
 	return err == nil, err
 }
 
-// Init makes a folder the root of a new repository.
+// Init makes a folder the root of a new repository. Its branch is main whatever this
+// workstation is set to: workflows name it.
 func Init(ctx context.Context, dir string) error {
-	_, err := run.Output(ctx, command(dir, nil, "init", "--quiet"))
+	_, err := run.Output(ctx, command(dir, nil, "init", "--quiet", "--initial-branch=main"))
 	return explain(dir, err)
 }
 

@@ -1,6 +1,7 @@
 package readers
 
 import (
+	"fmt"
 	"strings"
 
 	"filippo.io/age"
@@ -25,8 +26,31 @@ type KeyChange struct {
 
 // PlanKey plans to give a host a key. Nothing is written.
 func PlanKey(f *fleet.Fleet, host fleet.Host, key ssh.PublicKey, plugins plugin.Allowed) (*KeyChange, error) {
+	if err := RefuseOwned(f, host.Name, key); err != nil {
+		return nil, err
+	}
 	old, _ := host.PublicKey() // none, or one that cannot be a key: it is replaced
 	return planKey(f, host, old, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))), plugins)
+}
+
+// RefuseOwned refuses to give a host the key of another one, as a card that was copied
+// has it, or an operator's: who has it could read the secrets of both.
+func RefuseOwned(f *fleet.Fleet, name string, key ssh.PublicKey) error {
+	line := string(ssh.MarshalAuthorizedKey(key))
+	refuse := func(owner, fix string) error {
+		return &fleet.Problem{Message: fmt.Sprintf("the key %s is that of %s, and cannot be that of %s, too", ssh.FingerprintSHA256(key), owner, name), Fix: fix}
+	}
+	for _, other := range f.Hosts {
+		if pinned, err := other.PublicKey(); err == nil && other.Name != name && SameKey(pinned, line) {
+			return refuse("the host "+other.Name, "see that the address is right; if the card was copied, remove /etc/ssh/ssh_host_* on the new machine and restart its sshd")
+		}
+	}
+	for i, operator := range f.Operators {
+		if SameKey(operator, line) {
+			return refuse(fleet.OperatorSource(i), "name a key that is nobody else's")
+		}
+	}
+	return nil
 }
 
 func planKey(f *fleet.Fleet, host fleet.Host, old, key string, plugins plugin.Allowed) (*KeyChange, error) {

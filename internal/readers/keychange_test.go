@@ -153,6 +153,31 @@ func TestKeyChange(t *testing.T) {
 	wantKey(t, f, old, next)
 }
 
+// TestOwned: no key is that of two hosts, or of a host and an operator.
+func TestOwned(t *testing.T) {
+	operator, host, next := newKey(t), newKey(t), newKey(t)
+	f := newFleet(t, operator, host)
+	for name, c := range map[string]struct {
+		key  key
+		want string
+	}{
+		"another host's": {host, "is that of the host pi, and cannot be that of pi2, too"},
+		"an operator's":  {operator, "is that of fleet.toml"},
+		"nobody's":       {next, ""},
+	} {
+		err := readers.RefuseOwned(f, "pi2", c.key.public)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := readers.PlanKey(f, f.Hosts[0], operator.public, plugin.Allowed{}); err == nil {
+		t.Error("planned to pin the operator's key")
+	}
+	if _, err := readers.PlanKey(f, f.Hosts[0], host.public, plugin.Allowed{}); err != nil {
+		t.Errorf("its own key: %v", err)
+	}
+}
+
 // TestMeanwhile: what changed since it was planned is not overwritten.
 func TestMeanwhile(t *testing.T) {
 	operator, old, next, third := newKey(t), newKey(t), newKey(t), newKey(t)

@@ -109,8 +109,12 @@ func (s *Seal) write() error {
 	return nil
 }
 
-// finish seals a draft, and gives it its name.
+// finish seals a draft, and gives it its name. It must not take that of an image which
+// was being sealed when it was killed: that could not be put back any more.
 func (s *Seal) finish() error {
+	if Unfinished(s.image.final) {
+		return &Error{File: s.image.final, Message: "a killed run left one half sealed", Fix: "put it back: pistack image inspect " + s.image.final}
+	}
 	if err := s.write(); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ const maxImage = 256 << 30
 // zstd. Zeros become holes. progress is told how much of the file was read. The
 // draft has another name until Seal.Apply is done; Discard removes it.
 func Unpack(ctx context.Context, source, out string, progress func(done, total int64)) (*Image, error) {
-	from, err := os.Open(source)
+	from, err := openRegular(source, os.O_RDONLY)
 	if err != nil {
 		return nil, missing(source, err, false)
 	}
@@ -56,7 +56,11 @@ func createDraft(out string) (*os.File, error) {
 		return nil, err
 	}
 	path := out + draftSuffix
-	if old, err := os.Open(path); err == nil {
+	old, err := openRegular(path, os.O_RDONLY)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err == nil {
 		defer old.Close()
 		if err := syscall.Flock(int(old.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 			return nil, &Error{File: path, Message: "another process is making it", Fix: "wait for it to end"}

@@ -39,7 +39,7 @@ func ReadHostKey(path string) (HostKey, error) {
 	refuse := func(message string, err error) (HostKey, error) {
 		return HostKey{}, &Error{File: path, Message: message, Err: err, Fix: "name a private key without a passphrase, such as ssh-keygen -t ed25519 -N '' makes"}
 	}
-	file, err := os.Open(path)
+	file, err := openRegular(path, os.O_RDONLY)
 	if err != nil {
 		return HostKey{}, err
 	}

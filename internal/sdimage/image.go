@@ -81,7 +81,7 @@ func Open(path string, seal bool) (*Image, error) {
 	if seal {
 		flag, lock = os.O_RDWR, syscall.LOCK_EX
 	}
-	file, err := os.OpenFile(path, flag, 0)
+	file, err := openRegular(path, flag)
 	if err != nil {
 		return nil, missing(path, err, seal)
 	}
@@ -95,6 +95,24 @@ func Open(path string, seal bool) (*Image, error) {
 		return nil, err
 	}
 	return img, nil
+}
+
+// openRegular opens a file, and waits for nobody: a pipe would have to have another
+// end. What is no regular file is an *Error.
+func openRegular(path string, flag int) (*os.File, error) {
+	file, err := os.OpenFile(path, flag|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &Error{File: path, Message: "is not a regular file", Fix: "name a file; pistack image write HOST DEVICE writes an image to a card"}
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
 }
 
 // resolve follows symlinks, also to what is not there just now: the image is renamed
@@ -128,6 +146,10 @@ func (i *Image) refuseLinked() error {
 
 // missing explains an image that cannot be opened.
 func missing(path string, err error, seal bool) error {
+	var known *Error
+	if errors.As(err, &known) {
+		return known
+	}
 	var cause *fs.PathError
 	if errors.As(err, &cause) {
 		err = cause.Err
@@ -143,6 +165,9 @@ func missing(path string, err error, seal bool) error {
 	return &Error{File: path, Message: "cannot be opened", Err: err, Fix: fix}
 }
 
+// File is the image, open to be read. It is closed with the image.
+func (i *Image) File() *os.File { return i.file }
+
 // Close releases the image.
 func (i *Image) Close() error { return i.file.Close() }
 
@@ -150,9 +175,6 @@ func (i *Image) read(lock int) error {
 	info, err := i.file.Stat()
 	if err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() {
-		return i.wrong("is not a regular file", "name the image's file; pistack image write HOST DEVICE writes it to a card")
 	}
 	err = syscall.Flock(int(i.file.Fd()), lock|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

@@ -33,7 +33,7 @@ func (c *copier) copyInode(number int64, inode []byte) error {
 	if fast || flags&flagInlineData != 0 {
 		return nil
 	}
-	content := kind == typeFolder || kind == typeSymlink || number == resizeInode || number == journal
+	content := kind == typeFolder || kind == typeSymlink || number == resizeInode || number == journal || number == c.orphanFile
 	if flags&flagExtents != 0 {
 		return c.copyExtents(inode[0x28:0x64], maxDepth, content)
 	}

@@ -54,7 +54,7 @@ func sealTold(path, source string, key HostKey, step func(string)) error {
 	if err != nil {
 		return err
 	}
-	defer img.Close()
+	defer img.Discard()
 	s, err := img.Prepare(context.Background(), key, Marker{Host: "pi"})
 	if err != nil {
 		return err
@@ -197,6 +197,42 @@ func TestKilledDraft(t *testing.T) {
 				t.Errorf("left: %q", rest)
 			}
 		})
+	}
+}
+
+// TestDraftOverUnfinished: a draft does not take the name of an image that was killed
+// while it was sealed; that one is put back, by a symlink too.
+func TestDraftOverUnfinished(t *testing.T) {
+	source := makeImage(t, 24, system(t, "pi"))
+	path := filepath.Join(t.TempDir(), "pi.img")
+	before, err := os.ReadFile(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	key := newKey(t)
+	die(t, path, "", "commit", key)
+	if !Unfinished(path) {
+		t.Fatal("nothing is unfinished")
+	}
+	err = sealTold(path, source, key, func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "a killed run left one half sealed") {
+		t.Errorf("error %v", err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := Recover(link); err != nil || !done {
+		t.Errorf("%v, %v", done, err)
+	}
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, before) {
+		t.Errorf("the image is not what it was (%v)", err)
+	}
+	if rest := left(t, path); rest != nil {
+		t.Errorf("left beside it: %q", rest)
 	}
 }
 

@@ -35,8 +35,9 @@ type Content struct {
 }
 
 var (
-	systemForm = regexp.MustCompile(`/nix/store/[0-9a-z]{32}-nixos-system-([A-Za-z0-9+._?=-]+)/init`)
-	kernelForm = regexp.MustCompile(`[0-9a-z]{32}-linux-([0-9][A-Za-z0-9.+]*)`)
+	systemForm  = regexp.MustCompile(`/nix/store/[0-9a-z]{32}-nixos-system-([A-Za-z0-9+._?=-]+)/init`)
+	versionForm = regexp.MustCompile(`^(.+?)-[0-9]{2}\.[0-9]{2}(?:[^0-9]|$)`)
+	kernelForm  = regexp.MustCompile(`[0-9a-z]{32}-linux-([0-9][A-Za-z0-9.+]*)`)
 )
 
 // Inspect reads what an image holds. A private key in it is looked at, and
@@ -92,8 +93,12 @@ func (c *Content) bootedBy(text []byte) {
 }
 
 // Of tells whether the system in an image is a host's. When that cannot be told,
-// it may be.
+// it may be. The host is what stands in front of the version of NixOS: pi-01 is no
+// version of pi.
 func (c Content) Of(host string) bool {
+	if m := versionForm.FindStringSubmatch(c.NixOS); m != nil {
+		return m[1] == host
+	}
 	rest, ok := bytes.CutPrefix([]byte(c.NixOS), []byte(host+"-"))
 	return c.NixOS == "" || ok && len(rest) > 0 && rest[0] >= '0' && rest[0] <= '9'
 }

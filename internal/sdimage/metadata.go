@@ -10,7 +10,7 @@ import (
 
 // copier copies the metadata of an ext4 file system into a file of the same size,
 // where the content of files is a hole: superblocks, descriptors, bitmaps, inode
-// tables, and the blocks of folders, symlinks, extent trees and attributes. What
+// tables, and the blocks of folders, symlinks, extent trees, attributes and the orphan file. What
 // it does not know, such as a feature that is newer, e2fsck misses in the copy.
 type copier struct {
 	superblock

@@ -253,6 +253,10 @@ func TestOf(t *testing.T) {
 		{"pi2-26.05", "pi", false},
 		{"", "pi", true},
 		{"pi-", "pi", false},
+		{"pi-01-26.05.20260901.abc", "pi", false},
+		{"pi-01-26.05.20260901.abc", "pi-01", true},
+		{"pi-26.05-26.05", "pi", true},
+		{"pi-26.05pre-git", "pi", true},
 	} {
 		if got := (Content{NixOS: c.system}).Of(c.host); got != c.want {
 			t.Errorf("%q of %s: %v", c.system, c.host, got)

@@ -20,6 +20,8 @@ func TestSeal(t *testing.T) {
 		{65, []string{"FEATURES=^metadata_csum,^64bit"}},
 		{128, []string{"FEATURES=^extents,^64bit"}},
 		{128, []string{"FEATURES=^has_journal"}},
+		{64, []string{"FEATURES=orphan_file,metadata_csum_seed"}},
+		{128, []string{"FEATURES=orphan_file,^extents,^64bit"}},
 		{300, []string{"FEATURES=^flex_bg,^resize_inode"}},
 		{1024, nil},
 		{4096, nil},

@@ -19,6 +19,7 @@ type superblock struct {
 	inodeSize      int64
 	descriptorSize int64
 	incompatible   uint32
+	orphanFile     int64 // inode of the list of deleted files that are in use still; 0 for none
 	valid          uint16
 }
 
@@ -29,6 +30,8 @@ const (
 	knownFeatures = 0x2 | 0x40 | 0x80 | 0x200 | 0x2000 | 0x4000
 	needsRecovery = 0x4
 	feature64bit  = 0x80
+
+	compatOrphanFile = 0x1000 // of the compatible ones; the default of mke2fs since 1.47
 )
 
 // readSuperblock tells whether a partition holds ext2, 3 or 4.
@@ -54,6 +57,9 @@ func readSuperblock(r io.ReaderAt, p Partition) (superblock, bool) {
 	}
 	if shift := le32(b, 0x18); shift <= 2 { // 4 KiB: larger ones Linux mounts on few machines
 		s.blockSize = 1024 << shift
+	}
+	if le32(b, 0x5c)&compatOrphanFile != 0 {
+		s.orphanFile = int64(le32(b, 0x280))
 	}
 	if s.incompatible&feature64bit != 0 {
 		s.descriptorSize = int64(le16(b, 0xfe))

@@ -80,7 +80,8 @@ func parseUndo(data []byte, size int64) (undoFile, error) {
 // Recover puts back an image that a killed run was sealing, and removes what it
 // left. It tells whether there was such an image.
 func Recover(path string) (bool, error) {
-	file, err := os.OpenFile(path+asideSuffix, os.O_RDWR, 0)
+	path = resolve(path)
+	file, err := openRegular(path+asideSuffix, os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, stale(path)
 	}
@@ -94,6 +95,13 @@ func Recover(path string) (bool, error) {
 	return true, restore(file, path)
 }
 
+// Unfinished tells whether a killed run left an image half sealed: then it does not
+// have its name.
+func Unfinished(path string) bool {
+	_, err := os.Lstat(resolve(path) + asideSuffix)
+	return err == nil
+}
+
 // stale removes undo files that mean nothing any more. Those of an image that is
 // being sealed right now are left alone: that process holds a lock.
 func stale(path string) error {
@@ -103,7 +111,7 @@ func stale(path string) error {
 	if err1 != nil && err2 != nil {
 		return nil
 	}
-	file, err := os.Open(path)
+	file, err := openRegular(path, os.O_RDONLY)
 	if err != nil {
 		return nil // the caller says what is wrong with it
 	}
@@ -168,7 +176,7 @@ func putBack(file *os.File, blocks []undoBlock) error {
 }
 
 func readSmall(path string, most int64) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := openRegular(path, os.O_RDONLY)
 	if err != nil {
 		return nil, err
 	}
