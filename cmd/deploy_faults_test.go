@@ -17,7 +17,7 @@ import (
 
 // faultyTiming gives up soon: what a busy machine is too slow for is one more
 // fault.
-const faultyTiming = "deadline=60s,renew=500ms,window=100ms,sample=50ms,gatelimit=3s,link=1s,activate=5s,undo=10s,copy=4s,pull=4s,step=3s"
+const faultyTiming = "deadline=60s,renew=500ms,window=100ms,sample=50ms,gatelimit=5s,link=3s,activate=8s,undo=15s,copy=6s,pull=6s,step=6s"
 
 // TestDeployFaults deploys again and again to machines at which things go wrong
 // at random, and pistack itself is interrupted or killed. After each run, when
