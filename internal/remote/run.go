@@ -49,7 +49,9 @@ func (cs *Connections) Run(ctx context.Context, call Call) ([]byte, error) {
 		err = &Error{Host: call.Host, Kind: TimedOut, Message: fmt.Sprintf("%s: no answer within %v: %s", call.Host, call.Limit, call.Step),
 			Fix: "look at the machine: it is reachable no more, or too busy; then run the same command again", Err: err}
 	}
-	if Is(err, TimedOut) || Is(err, Lost) {
+	// The shared connection was not asked by a call with one of its own, and may
+	// carry what must not end here: nixos-rebuild.
+	if !call.Fresh && (Is(err, TimedOut) || Is(err, Lost)) {
 		cs.drop(call.Host, c) // whatever comes next takes a new connection
 	}
 	return out, err

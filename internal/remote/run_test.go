@@ -279,6 +279,29 @@ func TestTimedOut(t *testing.T) {
 	}
 }
 
+// TestFreshLeavesShared: a call over a connection of its own that fails does not
+// end what runs over the shared one.
+func TestFreshLeavesShared(t *testing.T) {
+	f, cs := start(t, 1)
+	begun, done := make(chan bool), make(chan error)
+	go func() {
+		c := call("echo begun; while [ ! -e /run/go ]; do sleep 0.05; done")
+		c.Line = func(string) { close(begun) }
+		_, err := cs.Run(t.Context(), c)
+		done <- err
+	}()
+	<-begun
+	hung := call("sleep 60")
+	hung.Fresh, hung.Limit = true, 2*time.Second
+	if _, err := cs.Run(t.Context(), hung); !remote.Is(err, remote.TimedOut) {
+		t.Errorf("error %v", err)
+	}
+	f.Hosts[0].Shell(t, "touch /run/go")
+	if err := <-done; err != nil {
+		t.Errorf("what ran over the shared connection: %v", err)
+	}
+}
+
 // TestSudo: other users become root, or it is said why not.
 func TestSudo(t *testing.T) {
 	admin := func(h []remote.Host, _ *remote.Options) { h[0].User = "admin" }
