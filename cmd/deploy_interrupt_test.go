@@ -67,7 +67,7 @@ func testInterrupts(t *testing.T) {
 			run.signal(syscall.SIGINT)
 			run.wait().ends(130)
 			if c.phase == "lock" {
-				h.Shell(t, "rm -r /run/pistack-deploy/lock")
+				h.Shell(t, "mv /run/pistack-deploy/lock /run/pistack-deploy/freed && rm -r /run/pistack-deploy/freed")
 			}
 			if c.outcome != "" {
 				run.came(h, c.outcome)

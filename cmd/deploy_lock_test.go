@@ -31,7 +31,7 @@ func testLocks(t *testing.T) {
 	other := l.next(t, b)
 	waiting := l.start(t, hosts, "--lock-wait", "1m")
 	waiting.until(a.Name, "begun", "lock")
-	a.Shell(t, "rm -r /run/pistack-deploy/lock")
+	a.Shell(t, "mv /run/pistack-deploy/lock /run/pistack-deploy/freed && rm -r /run/pistack-deploy/freed")
 	waiting.wait().ends(0)
 	at(t, a, next, next)
 	at(t, b, other, other)
@@ -50,7 +50,7 @@ func testStolenLock(t *testing.T) {
 	if got := stand(t, h); got.lock != "thief" || got.armed {
 		t.Errorf("%+v", got)
 	}
-	h.Shell(t, "rm -r /run/pistack-deploy/lock")
+	h.Shell(t, "mv /run/pistack-deploy/lock /run/pistack-deploy/freed && rm -r /run/pistack-deploy/freed")
 	back(t, h)
 }
 
