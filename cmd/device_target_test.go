@@ -177,7 +177,8 @@ func (x *trial) asks(t *testing.T) {
 		t.Errorf("%q, %v", invalid, err)
 	}
 	units, err := x.Units(t.Context(), x.new)
-	if err != nil || len(units) != 2 || units["trial.service"] != x.new+"/etc/systemd/system/trial.service" {
+	old, failed := x.Units(t.Context(), x.old)
+	if err != nil || failed != nil || len(units) != 2 || len(units["trial.service"]) != 64 || units["trial.service"] == old["trial.service"] {
 		t.Errorf("%q, %v", units, err)
 	}
 	missing, err := x.Missing(t.Context(), []string{"none@sha256:" + strings.Repeat("0", 64)})
