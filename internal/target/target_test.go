@@ -327,7 +327,7 @@ func TestImages(t *testing.T) {
 	ok(t, os.MkdirAll(r.host.Inside("/run/pistack/current/docker"), 0o700))
 	var lines []string
 	err = r.Pull(t.Context(), []string{"gone@sha256:3", "new@sha256:2"}, func(text string) { lines = append(lines, text) })
-	if err == nil || !strings.HasSuffix(err.Error(), "not pulled: gone@sha256:3") || !slices.Contains(lines, "credentials of /run/pistack/current/docker") {
+	if err == nil || !slices.Contains(lines, "not pulled: gone@sha256:3") || !slices.Contains(lines, "credentials of /run/pistack/current/docker") {
 		t.Errorf("%q, %v", lines, err)
 	}
 	missing, err = r.Missing(t.Context(), all)
