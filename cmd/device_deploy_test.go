@@ -119,7 +119,7 @@ func interruptActivation(t *testing.T, d *deployer) {
 func interruptGate(t *testing.T, d *deployer) {
 	old := d.state(t)
 	d.change(t, "fine", "")
-	run := d.start(t, "--gate-window", "10m")
+	run := d.start(t, "--gate-window", "10m", "--gate-limit", "10m")
 	run.await(t, "gate")
 	d.awaitUnit(t, "fine", "active")
 	run.signal(t, syscall.SIGINT)
