@@ -29,6 +29,7 @@ func TestDeployFleet(t *testing.T) {
 		{"timer fires before the commit", testFired},
 		{"generations are deleted", testGenerations},
 		{"two at once", testTwoAtOnce},
+		{"waits for one that tries", testWaitForTrying},
 		{"much output", testMuchOutput},
 		{"canary", testCanary},
 		{"actions", testActions},

@@ -188,3 +188,27 @@ func testTwoAtOnce(t *testing.T) {
 		at(t, h, wanted[h.Name], wanted[h.Name])
 	}
 }
+
+// testWaitForTrying: a deploy that is told to wait does so for one that is trying
+// its system, whose undo timer is armed meanwhile.
+func testWaitForTrying(t *testing.T) {
+	l, hosts := take(t, 1)
+	h := hosts[0]
+	next := l.next(t, h)
+	h.Scale(t, 1e6)
+	first := l.start(t, hosts)
+	first.until(h.Name, "begun", "gate")
+	first.signal(syscall.SIGSTOP)
+	second := l.start(t, hosts, "--lock-wait", "1m")
+	second.until(h.Name, "begun", "lock")
+	if got := stand(t, h); !got.armed {
+		t.Errorf("%+v", got)
+	}
+	first.signal(syscall.SIGCONT)
+	first.wait().ends(0).came(h, "deployed")
+	second.wait().ends(0).came(h, "deployed")
+	at(t, h, next, next)
+	if got := stand(t, h); got.lock != "" || got.armed {
+		t.Errorf("%+v", got)
+	}
+}

@@ -38,7 +38,7 @@ func fit(h fleet.Host, s target.State, now time.Time) (problem error, warnings [
 			Fix:     "correct system in host.toml, or address if this is another machine",
 		}, nil
 	}
-	if underWay(s.Undo) {
+	if underWay(s.Undo) && !held(s) {
 		return undoPending(h.Name), nil
 	}
 	off := s.Now.Sub(now).Abs()
@@ -62,6 +62,10 @@ func fit(h fleet.Host, s target.State, now time.Time) (problem error, warnings [
 	}
 	return nil, warnings
 }
+
+// held tells whether the undo is that of a run which still has the lock. Whoever
+// waits for the lock waits for both, and looks again once it has it.
+func held(s target.State) bool { return s.Lock != nil && s.Lock.ID == s.UndoID }
 
 // undoPending is the error for a machine that an earlier run is bringing back.
 func undoPending(host string) error {
