@@ -18,6 +18,7 @@ type Rekey struct {
 	Changes   []Rewrap
 	Unchanged int // files whose readers are the wanted ones already
 	also      []companion
+	last      func() error
 }
 
 // companion is another file of the fleet that a rekey replaces.
@@ -32,6 +33,11 @@ type companion struct {
 func (r *Rekey) Also(file string, content func() ([]byte, error)) {
 	r.also = append(r.also, companion{file, content})
 }
+
+// Last has do called when all new files are durable, and before the first takes its
+// place: nothing that comes afterwards needs room on the disk. When do fails, nothing
+// is replaced.
+func (r *Rekey) Last(do func() error) { r.last = do }
 
 // Rewrap is one file of a Rekey.
 type Rewrap struct {
@@ -83,7 +89,7 @@ func (s Store) ApplyRekey(plan *Rekey, identities ...age.Identity) error {
 	if err != nil {
 		return errors.Join(err, t.abandon())
 	}
-	return t.commit()
+	return t.commit(plan.last)
 }
 
 // stageAll stages every file, and names each that cannot be. What is wrong with

@@ -205,7 +205,12 @@ const rekeyFiles = 3 // secrets a host
 
 func newRekeyCase(t *testing.T) rekeyCase {
 	t.Helper()
-	c := rekeyCase{Store{Root: t.TempDir()}, newPerson(t, "operator"), newPerson(t, "old"), newPerson(t, "new")}
+	return newRekeyCaseIn(t, t.TempDir())
+}
+
+func newRekeyCaseIn(t *testing.T, root string) rekeyCase {
+	t.Helper()
+	c := rekeyCase{Store{Root: root}, newPerson(t, "operator"), newPerson(t, "old"), newPerson(t, "new")}
 	if err := os.WriteFile(c.store.path("fleet.toml"), []byte("old"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -478,6 +483,35 @@ func TestRekeyWithoutSecrets(t *testing.T) {
 		t.Errorf("a symlink: %v", err)
 	}
 	c.assertClean(t)
+}
+
+// TestRekeyLast: what comes last is called once, when every new file is there and
+// none is in place; when it fails, none gets there.
+func TestRekeyLast(t *testing.T) {
+	c := newRekeyCase(t)
+	calls := 0
+	for _, refused := range []error{errCrash, nil} {
+		plan := c.plan(t)
+		plan.Also("fleet.toml", func() ([]byte, error) { return []byte("new"), nil })
+		plan.Last(func() error {
+			calls++
+			staged, err := filepath.Glob(c.store.path("hosts/.pisec/*.age"))
+			if err != nil || len(staged) != 2*rekeyFiles+1 || c.list(t) != "old" {
+				t.Errorf("staged: %q, %v; fleet.toml is %q", staged, err, c.list(t))
+			}
+			return refused
+		})
+		if err := c.store.ApplyRekey(plan, c.operator.identity); !errors.Is(err, refused) {
+			t.Fatal(err)
+		}
+		c.assertClean(t)
+		if old, fresh := c.state(t); refused != nil && (fresh != 0 || c.list(t) != "old") || refused == nil && (old != 0 || c.list(t) != "new") {
+			t.Errorf("after %v: the old key opens %d files, the new %d; fleet.toml is %q", refused, old, fresh, c.list(t))
+		}
+	}
+	if calls != 2 {
+		t.Errorf("called %d times", calls)
+	}
 }
 
 func TestSecondWriterIsRefused(t *testing.T) {

@@ -172,7 +172,7 @@ func (s Store) Apply(additions ...*Addition) error {
 			return errors.Join(fmt.Errorf("%s: %w", a.File, fileReason(err)), t.abandon())
 		}
 	}
-	return t.commit()
+	return t.commit(nil)
 }
 
 // checkBefore refuses to overwrite what another command wrote since Plan.

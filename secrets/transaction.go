@@ -17,8 +17,9 @@ import (
 // process. The order of the steps is the safety argument:
 //
 //  1. take the lock, so that there is one transaction at a time
-//  2. write the new files into hosts/.pisec/, and sync them
-//  3. write the journal, which names them, and sync: from here on, it is done
+//  2. write the new files into hosts/.pisec/, and a draft of the journal, which
+//     names them, and sync: nothing after this needs room on the disk
+//  3. rename the draft to the journal, and sync: from here on, it is done
 //  4. rename each into place, and sync the folders
 //  5. remove the journal and hosts/.pisec/
 //
@@ -164,25 +165,52 @@ func (t *transaction) abandon() error {
 	return os.RemoveAll(t.store.path(staging))
 }
 
-// commit makes the staged files durable, then the journal, then replaces.
-func (t *transaction) commit() error {
+// commit makes the staged files and a draft of the journal durable, then names the
+// draft the journal, then replaces. last is called in between, nil for nothing: when
+// it fails, nothing is replaced.
+func (t *transaction) commit(last func() error) error {
 	if err := t.sync(); err != nil {
 		return errors.Join(err, t.abandon())
+	}
+	if err := t.step("draft"); err != nil {
+		return err
+	}
+	draft, err := t.draftJournal()
+	if err != nil {
+		return errors.Join(err, t.abandon())
+	}
+	if last != nil {
+		if err := last(); err != nil {
+			return errors.Join(err, draft.Cleanup(), t.abandon())
+		}
 	}
 	if err := t.step("journal"); err != nil {
 		return err
 	}
-	data, err := json.Marshal(journal{Schema: 1, Files: t.files})
-	if err != nil {
-		return err
-	}
-	if err := renameio.WriteFile(t.path(journalName), data, 0o600, renameio.WithTempDir(t.store.path(staging))); err != nil {
+	if err := draft.CloseAtomicallyReplace(); err != nil {
 		return errors.Join(err, t.abandonWithoutJournal())
 	}
 	if err := errors.Join(durable.SyncDir(t.store.path(staging)), durable.SyncDir(t.store.path("hosts"))); err != nil {
 		return err
 	}
 	return t.replace(t.files)
+}
+
+// draftJournal writes a journal, durably, that is not named so yet.
+func (t *transaction) draftJournal() (*renameio.PendingFile, error) {
+	data, err := json.Marshal(journal{Schema: 1, Files: t.files})
+	if err != nil {
+		return nil, err
+	}
+	draft, err := renameio.NewPendingFile(t.path(journalName), renameio.WithTempDir(t.store.path(staging)), renameio.WithPermissions(0o600))
+	if err != nil {
+		return nil, err
+	}
+	_, err = draft.Write(data)
+	if err := errors.Join(err, draft.Sync()); err != nil {
+		return nil, errors.Join(err, draft.Cleanup())
+	}
+	return draft, nil
 }
 
 // abandonWithoutJournal removes what was staged when the journal surely is not

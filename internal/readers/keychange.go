@@ -71,14 +71,8 @@ func (c *KeyChange) Needed() bool { return !SameKey(c.Old, c.New) || len(c.Rekey
 // open the host's secrets.
 func (c *KeyChange) Apply(last func() error, identities ...age.Identity) error {
 	store := secrets.Store{Root: c.fleet.Root, Check: c.stillApplies}
-	c.Rekey.Also(c.Host.Dir()+"/"+fleet.KeyFile, func() ([]byte, error) {
-		if last != nil {
-			if err := last(); err != nil {
-				return nil, err
-			}
-		}
-		return []byte(c.New + "\n"), nil
-	})
+	c.Rekey.Also(c.Host.Dir()+"/"+fleet.KeyFile, func() ([]byte, error) { return []byte(c.New + "\n"), nil })
+	c.Rekey.Last(last)
 	return store.ApplyRekey(c.Rekey, identities...)
 }
 
