@@ -43,19 +43,13 @@ func replaceHost(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	old, _ := host.PublicKey() // none: then nobody knows anything
 	if address := c.String("adopt"); address != "" {
 		if c.Path("key") != "" || c.Path("out") != "" || c.Bool("explain") {
 			return cli.Usage("--adopt takes the key of a machine that runs, and builds nothing: leave out --key, --out and --explain")
 		}
-		err = adoptKey(c, f, host, address)
-	} else {
-		err = buildAndSeal(c, f, host, c.Path("key") == "")
+		return adoptKey(c, f, host, address)
 	}
-	if err != nil || c.Bool("dry-run") || c.Bool("explain") || old == "" {
-		return err
-	}
-	return printKnown(c, f, old)
+	return buildAndSeal(sealing{c: c, fleet: f, host: host, replaces: true}, c.Path("key") == "")
 }
 
 // adoptKey pins the key that a running machine shows, and rekeys.
@@ -99,14 +93,5 @@ func adoptKey(c *ucli.Context, f *fleet.Fleet, host fleet.Host, address string) 
 		fmt.Fprintln(c.App.Writer, "pinned the new key; there is nothing to rekey")
 	}
 	fmt.Fprintf(c.App.ErrWriter, "next: git add hosts/%s && git commit, then pistack deploy %[1]s\n", host.Name)
-	return nil
-}
-
-// printKnown lists the values in use that a key could ever read.
-func printKnown(c *ucli.Context, f *fleet.Fleet, line string) error {
-	now, err := fleet.Load(f.Root)
-	if err != nil {
-		return err
-	}
-	return readers.PrintKnown(c.Context, c.App.Writer, now, line, "")
+	return readers.PrintReplaced(c.Context, c.App.Writer, change)
 }

@@ -57,12 +57,13 @@ func buildImage(c *ucli.Context) error {
 	if c.Bool("new-key") && c.Path("key") != "" {
 		return cli.Usage("say --key or --new-key")
 	}
-	return buildAndSeal(c, f, host, c.Bool("new-key"))
+	return buildAndSeal(sealing{c: c, fleet: f, host: host}, c.Bool("new-key"))
 }
 
 // buildAndSeal does all of it. fresh has it make a new key in any case.
-func buildAndSeal(c *ucli.Context, f *fleet.Fleet, host fleet.Host, fresh bool) error {
-	b := &imageBuild{sealing: sealing{c: c, fleet: f, host: host}, out: c.Path("out")}
+func buildAndSeal(s sealing, fresh bool) error {
+	c, host := s.c, s.host
+	b := &imageBuild{sealing: s, out: c.Path("out")}
 	defer b.forget()
 	if err := b.place(); err != nil {
 		return err

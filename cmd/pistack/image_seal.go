@@ -105,14 +105,15 @@ func unpackImage(c *ucli.Context, file, out string) (*sdimage.Image, error) {
 
 // sealing is an image that gets the key of a host.
 type sealing struct {
-	c      *ucli.Context
-	fleet  *fleet.Fleet
-	host   fleet.Host
-	image  *sdimage.Image
-	key    sdimage.HostKey
-	origin string // where the key comes from
-	inside bool   // it is in the image already
-	change *readers.KeyChange
+	c        *ucli.Context
+	fleet    *fleet.Fleet
+	host     fleet.Host
+	replaces bool // the old machine or card is gone, and what it knows is asked for
+	image    *sdimage.Image
+	key      sdimage.HostKey
+	origin   string // where the key comes from
+	inside   bool   // it is in the image already
+	change   *readers.KeyChange
 }
 
 func (s *sealing) forget() { s.key.Forget() }
@@ -257,7 +258,10 @@ func fingerprintOf(line string) string {
 // done says what was done and what comes next.
 func (s *sealing) done() error {
 	fmt.Fprintf(s.c.App.Writer, "sealed %s\n", s.image.Name())
-	readers.PrintLost(s.c.Context, s.c.App.Writer, s.fleet, s.change.Rekey)
 	fmt.Fprintf(s.c.App.ErrWriter, "next: git add hosts/%s && git commit, then pistack image write %s /dev/…\n", s.host.Name, s.image.Name())
+	if s.replaces {
+		return readers.PrintReplaced(s.c.Context, s.c.App.Writer, s.change)
+	}
+	readers.PrintLost(s.c.Context, s.c.App.Writer, s.fleet, s.change.Rekey)
 	return nil
 }

@@ -32,7 +32,7 @@ func PrintRotation(w io.Writer, plan *secrets.Rekey, trail *audit.Trail, unread 
 			if values[reader] == nil {
 				lost = append(lost, reader)
 			}
-			values[reader] = append(values[reader], fmt.Sprintf("pisec add --replace %s %s", c.Entry.Host, c.Entry.Name))
+			values[reader] = append(values[reader], replaceCommand(c.Entry.Host, c.Entry.Name))
 		}
 		for _, s := range lostStanzas(c) {
 			remembered = remembered && trail.Committed(c.Entry, s)
