@@ -135,7 +135,7 @@ in
             TZDIR = null;
           };
 
-          serviceConfig = {
+          serviceConfig = import ./confined.nix // {
             Type = "oneshot";
             # To take away what is not there is no failure, whatever the kernel has.
             ExecStart =
@@ -146,35 +146,9 @@ in
                 file
               ];
 
-            # Root without its powers, except that over the network.
             CapabilityBoundingSet = [ "CAP_NET_ADMIN" ];
-            NoNewPrivileges = true;
-            DevicePolicy = "closed";
-            LockPersonality = true;
-            MemoryDenyWriteExecute = true;
-            PrivateDevices = true;
-            PrivateIPC = true;
             PrivateTmp = true;
-            ProtectClock = true;
-            ProtectControlGroups = true;
-            ProtectHome = true;
-            ProtectHostname = true;
-            ProtectKernelLogs = true;
-            ProtectKernelModules = true;
-            ProtectKernelTunables = true;
-            ProtectProc = "invisible";
-            ProtectSystem = "strict";
             RestrictAddressFamilies = "AF_NETLINK";
-            RestrictNamespaces = true;
-            RestrictRealtime = true;
-            RestrictSUIDSGID = true;
-            SystemCallArchitectures = "native";
-            SystemCallErrorNumber = "EPERM";
-            SystemCallFilter = [
-              "@system-service"
-              "~@privileged"
-            ];
-            UMask = "0077";
           };
         };
       })

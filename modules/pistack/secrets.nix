@@ -10,6 +10,8 @@
 let
   cfg = config.pistack;
 
+  confined = import ./confined.nix;
+
   manifest = import ../manifest.nix {
     inherit (cfg)
       host
@@ -70,7 +72,7 @@ in
         TZDIR = null;
       };
 
-      serviceConfig = {
+      serviceConfig = confined // {
         Type = "oneshot";
         RemainAfterExit = true;
         ExecStart = utils.escapeSystemdExecArgs [
@@ -83,43 +85,19 @@ in
         LimitCORE = 0;
         MemorySwapMax = 0;
         MemoryZSwapMax = 0;
-        UMask = "0077";
-        ProtectSystem = "strict";
         ReadWritePaths = [ "/run/pistack" ];
+        ProtectHome = "read-only"; # a key of the host may be there
 
-        # Root without its powers, except those over the owner and mode of files.
+        # The owner and mode of files.
         CapabilityBoundingSet = [
           "CAP_CHOWN"
           "CAP_DAC_OVERRIDE"
           "CAP_FOWNER"
         ];
-        NoNewPrivileges = true;
-        DevicePolicy = "closed";
-        LockPersonality = true;
-        MemoryDenyWriteExecute = true;
-        PrivateDevices = true;
-        PrivateIPC = true;
         PrivateNetwork = true;
         ProcSubset = "pid";
-        ProtectClock = true;
-        ProtectControlGroups = true;
-        ProtectHome = "read-only";
-        ProtectHostname = true;
-        ProtectKernelLogs = true;
-        ProtectKernelModules = true;
-        ProtectKernelTunables = true;
-        ProtectProc = "invisible";
         RestrictAddressFamilies = "none";
-        RestrictNamespaces = true;
-        RestrictRealtime = true;
-        RestrictSUIDSGID = true;
-        SystemCallArchitectures = "native";
-        SystemCallErrorNumber = "EPERM";
-        SystemCallFilter = [
-          "@system-service"
-          "~@privileged"
-          "@chown"
-        ];
+        SystemCallFilter = confined.SystemCallFilter ++ [ "@chown" ];
       };
     };
   };
