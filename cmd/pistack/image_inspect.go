@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	ucli "github.com/urfave/cli/v2"
@@ -49,20 +50,11 @@ func inspectImage(c *ucli.Context) error {
 	if err := cli.Arguments(c, 1, 1); err != nil {
 		return err
 	}
-	path, f, err := findImage(c, c.Args().First())
-	if err != nil {
-		return err
-	}
-	img, err := sdimage.Open(path, false)
+	img, i, err := openInspected(c, c.Args().First())
 	if err != nil {
 		return err
 	}
 	defer img.Close()
-	content, err := img.Inspect(c.Context)
-	if err != nil {
-		return err
-	}
-	i := inspect(f, img, content)
 	if c.Bool("json") {
 		err = cli.PrintJSON(c.App.Writer, i)
 	} else {
@@ -72,6 +64,23 @@ func inspectImage(c *ucli.Context) error {
 		return cli.Differences()
 	}
 	return err
+}
+
+// openInspected opens the image of a host, or a file, and says what is in it.
+func openInspected(c *ucli.Context, name string) (*sdimage.Image, inspected, error) {
+	path, f, err := findImage(c, name)
+	if err != nil {
+		return nil, inspected{}, err
+	}
+	img, err := sdimage.Open(path, false)
+	if err != nil {
+		return nil, inspected{}, err
+	}
+	content, err := img.Inspect(c.Context)
+	if err != nil {
+		return nil, inspected{}, errors.Join(err, img.Close())
+	}
+	return img, inspect(f, img, content), nil
 }
 
 // inspect brings together what an image and the fleet, if any, tell.

@@ -40,20 +40,11 @@ func writeImage(c *ucli.Context) error {
 	if err := cli.Arguments(c, 2, 2); err != nil {
 		return err
 	}
-	path, f, err := findImage(c, c.Args().First())
-	if err != nil {
-		return err
-	}
-	img, err := sdimage.Open(path, false)
+	img, i, err := openInspected(c, c.Args().First())
 	if err != nil {
 		return err
 	}
 	defer img.Close()
-	content, err := img.Inspect(c.Context)
-	if err != nil {
-		return err
-	}
-	i := inspect(f, img, content)
 	i.print(c)
 	i.warn(c)
 	device, err := disk.Machine{}.Find(c.Args().Get(1))
