@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +20,10 @@ const (
 	defaultLimit  = 60 * time.Second
 	defaultOutput = 1 << 20
 	lastLines     = 20
-	attempts      = 5
+	attempts      = 7 // within ten seconds or so
+	// firstWait is how long a machine is left alone that was too busy, at first and at
+	// the least; maxWait is the same after some attempts.
+	firstWait, maxWait = 200 * time.Millisecond, 2 * time.Second
 	// grace is short: ssh ends at once, but the process of the shared connection
 	// holds its streams for as long as the script runs.
 	grace = time.Second
@@ -72,7 +76,7 @@ func (cs *Connections) try(ctx context.Context, c *connection, call Call) ([]byt
 		return nil, err
 	}
 	defer leave()
-	wait := 200 * time.Millisecond
+	wait := firstWait
 	for attempt := 1; ; attempt++ {
 		s := newSession(call, user)
 		err := run.Both(ctx, s.command(cs.argv(c, call, command(user, len(s.script)))), &s.out, s.stderr)
@@ -89,8 +93,8 @@ func (cs *Connections) try(ctx context.Context, c *connection, call Call) ([]byt
 		select {
 		case <-ctx.Done():
 			return nil, err
-		case <-time.After(wait):
-			wait *= 2
+		case <-time.After(wait + rand.N(wait)): // calls that came together do not come back together
+			wait = min(2*wait, maxWait)
 		}
 	}
 }
