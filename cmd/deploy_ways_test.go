@@ -173,7 +173,7 @@ func testByHand(t *testing.T) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	back(t, h)
-	if l.must(t, "sh", "-euc", strings.Join(plan.Hosts[0].Commands, "\n")); len(plan.Hosts[0].Commands) < 8 {
+	if l.must(t, "sh", "-euc", strings.Join(plan.Hosts[0].Commands, "\n")); len(plan.Hosts[0].Commands) < 12 {
 		t.Errorf("%q", plan.Hosts[0].Commands)
 	}
 	at(t, h, next, next)
