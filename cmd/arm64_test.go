@@ -127,7 +127,7 @@ func bootArm64(t *testing.T, image string) *emulated {
 		<-m.dead
 		if t.Failed() {
 			text, _ := os.ReadFile(m.console)
-			t.Logf("qemu: %s\nconsole: %s", &said, text[max(0, len(text)-4000):])
+			t.Logf("qemu: %s\nconsole: %s", &said, text[max(0, len(text)-30000):])
 		}
 	})
 	return m
