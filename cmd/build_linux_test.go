@@ -71,7 +71,7 @@ func TestBuild(t *testing.T) {
 		before := b.read(shopLock)
 		b.write("stacks/shop/web/Dockerfile", "FROM scratch\nCOPY nothing /\n")
 		_, said := b.run(1, "build", "--push")
-		want(t, said, "pistack: shop/web linux/amd64: the build failed", "hint: see the lines above; the command was: ")
+		want(t, said, "pistack: stacks/shop/web/Dockerfile", ": shop/web linux/amd64: the build failed", "hint: see the lines above; the command was: ")
 		if b.read(shopLock) != before {
 			t.Error("the lock file was written")
 		}

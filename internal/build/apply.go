@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
@@ -105,37 +106,59 @@ func haveAll(ctx context.Context, t Task) (bool, error) {
 	return true, nil
 }
 
-// Apply builds what is needed, and pushes it when push is set. again hashes a
-// recipe anew: files that changed while they were built are noticed.
-func Apply(ctx context.Context, registry Registry, results []Result, s Settings, push bool, again func(context.Context, images.Recipe) (string, error)) error {
+// Apply builds what is needed, and pushes it when push is set. All is built before
+// the first is pushed: when one cannot be built, no registry and no name in the
+// engine has changed. again hashes a recipe anew: files that changed while they
+// were built are noticed.
+func Apply(ctx context.Context, registry Registry, results []Result, s Settings, push bool, again func(context.Context, images.Recipe) (string, error)) (err error) {
+	var todo []*Result
 	for i := range results {
-		r := &results[i]
-		if r.Status != Needed {
-			continue
+		if results[i].Status == Needed {
+			todo = append(todo, &results[i])
 		}
-		unchanged := func() error {
-			if hash, err := again(ctx, r.Task.Recipe); err != nil || hash == r.Task.Hash {
+	}
+	defer func() {
+		if err != nil {
+			untagAll(ctx, todo, push)
+		}
+	}()
+	for _, r := range todo {
+		for _, platform := range r.Task.Platforms {
+			if err := s.buildOne(ctx, r.Task, platform); err != nil {
 				return err
 			}
+		}
+	}
+	for _, r := range todo {
+		if hash, err := again(ctx, r.Task.Recipe); err != nil {
+			return err
+		} else if hash != r.Task.Hash {
 			return &Error{Message: r.Task.Title() + ": its files changed while they were built; nothing was pushed", Fix: "run the command again"}
 		}
-		if err := s.apply(ctx, registry, r, push, unchanged); err != nil {
+	}
+	for _, r := range todo {
+		if err := s.publish(ctx, registry, r, push); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (s Settings) apply(ctx context.Context, registry Registry, r *Result, push bool, unchanged func() error) error {
-	t := r.Task
-	for _, platform := range t.Platforms {
-		if err := s.buildOne(ctx, t, platform); err != nil {
-			return err
+// untagAll removes the names of images that were built in vain, after an interrupt
+// too. Without a push these names are what the user asked for.
+func untagAll(ctx context.Context, results []*Result, push bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	for _, r := range results {
+		if push || r.Task.Local() {
+			r.Task.untag(ctx)
 		}
 	}
-	if err := unchanged(); err != nil {
-		return err
-	}
+}
+
+// publish pushes what was built, or names it as its hosts will.
+func (s Settings) publish(ctx context.Context, registry Registry, r *Result, push bool) error {
+	t := r.Task
 	if !t.Local() && !push {
 		r.Status = Built
 		return nil

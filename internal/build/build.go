@@ -32,6 +32,7 @@ import (
 	"slices"
 	"strings"
 
+	"pistack/compose"
 	"pistack/compose/images"
 )
 
@@ -68,7 +69,8 @@ type Use struct{ Stack, Service string }
 
 // Task is an image that some services need.
 type Task struct {
-	Uses      []Use // sorted
+	Uses      []Use            // sorted
+	Place     compose.Position // of one of them
 	Recipe    images.Recipe
 	Means     images.Means
 	Hash      string   // see contexts.Hash
@@ -100,7 +102,7 @@ func Plan(stacks []Stack, hashes map[string]string) []Task {
 		for _, b := range s.Builds {
 			key := b.Recipe.Key()
 			if tasks[key] == nil {
-				tasks[key] = &Task{Recipe: b.Recipe, Means: b.Means, Hash: hashes[key]}
+				tasks[key] = &Task{Place: b.Place, Recipe: b.Recipe, Means: b.Means, Hash: hashes[key]}
 			}
 			t := tasks[key]
 			t.Uses = append(t.Uses, Use{s.Name, b.Service})

@@ -11,9 +11,11 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"pistack/compose"
 	"pistack/compose/images"
 	"pistack/internal/contexts"
 	"pistack/internal/image"
+	"pistack/internal/run"
 )
 
 const (
@@ -159,6 +161,30 @@ func TestCommand(t *testing.T) {
 	c = Settings{Cache: GitHub}.command(task, amd64)
 	if got, want := strings.Join(c.Argv[10:], " "), "--file - --cache-from type=gha,scope=x-linux-amd64 --cache-to type=gha,mode=max,scope=x-linux-amd64 ./."; got != want || c.Stdin == nil {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestDockerfileOf: what failed is named, with the line where the builder said it.
+func TestDockerfileOf(t *testing.T) {
+	inline := images.Recipe{Image: "x", Context: ".", Inline: "FROM scratch\n"}
+	for _, c := range []struct {
+		name   string
+		recipe images.Recipe
+		last   []string
+		want   string
+	}{
+		{"a line", web(), []string{"#4 ERROR: not found", "Dockerfile:2", "--------------------", "   2 | >>> COPY nothing /", "ERROR: failed to build"}, "stacks/shop/web/Dockerfile:2"},
+		{"no line", web(), []string{"ERROR: failed to build"}, "stacks/shop/web/Dockerfile"},
+		{"a line of another file", web(), []string{"main.go:7", "Dockerfile:x", "ADockerfile:3"}, "stacks/shop/web/Dockerfile"},
+		{"in the Compose file", inline, []string{"Dockerfile:2"}, "stacks/shop/compose.yaml:4:5"},
+	} {
+		task := Task{Recipe: c.recipe, Place: compose.Position{File: "stacks/shop/compose.yaml", Line: 4, Column: 5}}
+		if got := dockerfileOf(task, &run.Error{Last: c.last}); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+	if got := dockerfileOf(Task{Recipe: web()}, errors.New("other")); got != "stacks/shop/web/Dockerfile" {
+		t.Error(got)
 	}
 }
 

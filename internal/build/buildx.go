@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"os/exec"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"pistack/internal/run"
@@ -123,8 +125,27 @@ func (s Settings) buildOne(ctx context.Context, t Task, platform string) error {
 	if err == nil || ctx.Err() != nil {
 		return errors.Join(ctx.Err())
 	}
-	e := &Error{Message: fmt.Sprintf("%s: the build failed (%v)", title, err), Err: err, Fix: buildFix(err, platform)}
-	return e
+	return &Error{Message: fmt.Sprintf("%s: %s: the build failed (%v)", dockerfileOf(t, err), title, err), Err: err, Fix: buildFix(err, platform)}
+}
+
+// dockerfileOf is the Dockerfile of a task, with the line that failed where the
+// builder said it: of the file it says the last part only. One that stands in a
+// Compose file is there.
+func dockerfileOf(t Task, err error) string {
+	if t.Recipe.Inline != "" {
+		return fmt.Sprintf("%s:%d:%d", t.Place.File, t.Place.Line, t.Place.Column)
+	}
+	file := t.Recipe.Dockerfile
+	var failed *run.Error
+	if errors.As(err, &failed) {
+		for _, line := range failed.Last {
+			number, found := strings.CutPrefix(line, path.Base(file)+":")
+			if _, err := strconv.Atoi(number); found && err == nil {
+				return file + ":" + number
+			}
+		}
+	}
+	return file
 }
 
 // buildFix is what to do about a build that failed, as far as it can be told.

@@ -18,6 +18,9 @@ type Target struct {
 	Sudo   bool   // the ssh user is not root
 }
 
+// lostLink is with what ssh ends when its connection fails or is lost.
+const lostLink = 255
+
 // remote runs a line of shell on the host. DOCKER there stands for docker.
 func (t Target) remote(script string) run.Command {
 	docker := "docker"
@@ -37,8 +40,11 @@ func (t Target) explain(ctx context.Context, what string, err error) error {
 	if errors.As(err, &failed) && len(failed.Last) > 0 {
 		e.Message += ": " + failed.Last[len(failed.Last)-1]
 	}
-	if strings.Contains(e.Message, "no space left on device") {
+	switch {
+	case strings.Contains(e.Message, "no space left on device"):
 		e.Fix = "make room on the host: docker image prune"
+	case failed != nil && (failed.Code == lostLink || failed.Code < 0 && failed.Hint() == ""):
+		e.Fix = "deploy again once the host can be reached: what it runs was not touched"
 	}
 	return e
 }
