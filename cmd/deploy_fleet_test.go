@@ -126,6 +126,8 @@ func outcomeCases() []outcomeCase {
 			system: func(s *fleettest.System) { s.Images = []string{"127.0.0.1:1/web:2"} }},
 		{name: "image comes", want: "deployed", after: pulled,
 			system: func(s *fleettest.System) { s.Images = []string{"127.0.0.1:1/web:3"} }},
+		{name: "image of another workstation", want: "refused", says: []string{"pistack.invalid/shop-web:1234 is not on this machine, and no registry has it"}, prepare: noImages,
+			system: func(s *fleettest.System) { s.Images = []string{"pistack.invalid/shop-web:1234"} }},
 		{name: "needs a reboot", want: "staged", says: []string{"after a reboot"}, system: early(100), after: boots},
 		{name: "check before the switch fails", want: "rolled back", says: []string{"a check before the switch failed"}, system: early(1)},
 		{name: "activation fails", want: "rolled back", says: []string{"an activation step failed"}, system: exit("test", 2)},
@@ -249,6 +251,13 @@ func notCopied(t *testing.T, _ *deployLab, h *fleettest.Host, next fleettest.Sys
 
 func absent(t *testing.T, _ *deployLab, h *fleettest.Host, next fleettest.System) {
 	h.Change(t, func(s *fleettest.State) { s.Absent = next.Images })
+}
+
+// noImages gives the workstation a Docker that has none.
+func noImages(t *testing.T, l *deployLab, _ *fleettest.Host, _ fleettest.System) {
+	if err := os.WriteFile(filepath.Join(l.ws.Dir, "bin/docker"), []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // pulled: the image was there before the switch began.

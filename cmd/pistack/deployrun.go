@@ -65,6 +65,7 @@ func openDeployment(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*deplo
 		Machine:   func(host string) deploy.Machine { return m.machine(host) },
 		Sudo:      func(host string) bool { return m.sudo(c.Context, host) },
 		ImageSize: imageSizes(f),
+		Deliver:   overSSH{d},
 		Sink:      func(e deploy.Event) { d.progress.Event(e) },
 		Archive:   archive,
 	}
@@ -76,13 +77,17 @@ func openDeployment(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*deplo
 const sizeTimeout = 5 * time.Second
 
 // imageSizes asks registries how large images are; nil where none can be asked.
-// What one does not say within a short time is not known.
+// What one does not say within a short time is not known, and nobody is asked for
+// an image that goes over ssh.
 func imageSizes(f *fleet.Fleet) func(context.Context, fleet.Host, string) int64 {
 	resolver, err := image.NewResolver(registrySettings(f, sizeTimeout, sizeTimeout))
 	if err != nil {
 		return nil
 	}
 	return func(ctx context.Context, h fleet.Host, reference string) int64 {
+		if images.IsLocal(reference) {
+			return 0
+		}
 		ctx, cancel := context.WithTimeout(ctx, sizeTimeout)
 		defer cancel()
 		size, err := resolver.Size(ctx, reference, images.PlatformOf(h.System))

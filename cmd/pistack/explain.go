@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"pistack/compose/images"
 	"pistack/internal/deploy"
 	"pistack/internal/nix"
 	"pistack/internal/run"
@@ -27,7 +28,11 @@ func (d *deployment) commands(tool nix.Tool, h deploy.HostPlan) []string {
 		tool.BuildCommand([]nix.System{{Derivation: h.Derivation}}).String(),
 		tool.CopyCommand(h.Host.Name, h.System).String())
 	for _, image := range h.Images {
-		lines = append(lines, d.on(h, "docker pull "+run.Quote(image.Reference)))
+		line := d.on(h, "docker pull "+run.Quote(image.Reference))
+		if images.IsLocal(image.Reference) {
+			line = "docker image save " + run.Quote(image.Reference) + " | " + d.on(h, "docker image load")
+		}
+		lines = append(lines, line)
 	}
 	return append(lines, d.trial(tool, h)...)
 }
