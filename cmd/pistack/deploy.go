@@ -35,12 +35,13 @@ Examples:
   pistack deploy rpi-box-01
   pistack deploy --canary rpi-box-01       that one first, then all others
   pistack deploy '@lab' '!rpi-box-03'
+  pistack deploy rpi-box-01 --build        build, push and lock what changed, then deploy
   pistack deploy rpi-box-01 --explain      print the plan and its commands, and stop
   pistack deploy --action boot --yes       with the next reboot, without asking`,
 		Flags: append(append(planFlags(), gateFlags()...),
 			cli.YesFlag(),
 			cli.DryRunFlag(),
-			&ucli.BoolFlag{Name: "build", Usage: "first build, push and lock images of changed files, as pistack build does"},
+			&ucli.BoolFlag{Name: "build", Usage: "first build, push and lock images of changed files, as pistack build does, and generate"},
 			&ucli.StringFlag{Name: "canary", Usage: "first deploy to this `HOST`, or to so many of them; the others follow if that went well"},
 			&ucli.BoolFlag{Name: "keep-going", Usage: "the others follow, however it went"},
 		),
@@ -83,10 +84,13 @@ func planFlags() []ucli.Flag {
 }
 
 func deployHosts(c *ucli.Context) error {
-	if !showsPlan(c) {
+	switch {
+	case !showsPlan(c):
 		if err := cli.CanAgree(c); err != nil {
 			return err
 		}
+	case c.Bool("build"):
+		return cli.Usage("--build pushes and writes files, and a plan is to be shown only: pistack build --dry-run says what it would build")
 	}
 	d, plan, err := planned(c)
 	if err != nil {
@@ -136,6 +140,9 @@ func planned(c *ucli.Context) (*deployment, deploy.Plan, error) {
 		}
 	}
 	if c.Bool("build") {
+		if _, err := deployOptions(c); err != nil { // not after minutes of building
+			return nil, deploy.Plan{}, err
+		}
 		if err := buildFirst(c, f, hosts); err != nil {
 			return nil, deploy.Plan{}, err
 		}

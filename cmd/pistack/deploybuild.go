@@ -36,7 +36,7 @@ func (s overSSH) Send(ctx context.Context, host string, references []string, lin
 		line("sending " + r)
 		var tenth int64
 		err := build.Send(ctx, target, r, func(done, total int64) {
-			if n := done * 10 / max(total, 1); n > tenth {
+			if n := done * 10 / max(total, 1); n > tenth && total > 1e6 { // what is small is there before anybody reads it
 				tenth = n
 				line(fmt.Sprintf("sent %d%% of %d MB", n*10, total/1e6))
 			}
@@ -49,7 +49,9 @@ func (s overSSH) Send(ctx context.Context, host string, references []string, lin
 }
 
 // buildFirst is "deploy --build": it builds what is new, locks it, generates the
-// hosts' files, and lets Git see both. Committing them is left to the user.
+// files of the hosts, and lets Git see both; committing them is left to the user.
+// When there is nothing to build it still does the rest: a run that was cut short, or
+// a build without generate, is brought to its end.
 func buildFirst(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) error {
 	w, err := generate.Open(c.Context, f, nil)
 	if err != nil {
@@ -58,56 +60,65 @@ func buildFirst(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) error {
 	o := buildOptions{push: f.Registry.Images != fleet.BySSH, timeout: image.DefaultTimeout}
 	results, files, err := o.run(c, w, f.Stacks, hosts)
 	w.Close()
-	if err != nil {
+	if err != nil || len(results) == 0 {
 		return err
 	}
+	var written []string
 	for _, r := range results {
 		fmt.Fprintf(c.App.ErrWriter, "%s: %s %s\n", r.Task.Title(), r.Status, r.Task.Reference)
-	}
-	if countChanges(files) == 0 {
-		return nil
-	}
-	var written []string
-	for _, file := range files {
-		written = append(written, images.Path(file.Stack))
+		for _, u := range r.Task.Uses {
+			written = append(written, images.Path(u.Stack))
+		}
 	}
 	generated, err := generateAgain(c, f, hosts)
 	if err != nil {
 		return err
 	}
-	return git.Add(c.Context, f.Root, append(written, generated...))
+	if n := generated + changedFiles(files); n > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "%s written; commit them when the deploy is as you want it\n", cli.Count(n, "file"))
+	}
+	for _, h := range hosts {
+		written = append(written, generate.Dir(h))
+	}
+	return git.Add(c.Context, f.Root, written)
 }
 
-// generateAgain writes the generated files of hosts, and names those that it
-// changed.
-func generateAgain(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) ([]string, error) {
+// changedFiles counts the lock files that are not as they were.
+func changedFiles(files []image.LockFile) int {
+	n := 0
+	for _, f := range files {
+		if f.Changed() {
+			n++
+		}
+	}
+	return n
+}
+
+// generateAgain writes the generated files of hosts, and counts those that were not
+// as they should be.
+func generateAgain(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (int, error) {
 	w, err := generate.Open(c.Context, f, openMemo())
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	defer w.Close()
 	results, err := loadAll(c, w, hosts)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	if err := refuseErrors(c, results, "nothing was deployed"); err != nil {
-		return nil, err
+		return 0, err
 	}
-	var files []string
+	n := 0
 	for _, r := range results {
 		changes, err := w.Plan(r)
 		if err == nil {
 			err = w.Apply(changes)
 		}
 		if err != nil {
-			return nil, err
+			return n, err
 		}
-		for _, change := range changes {
-			if change.Action != generate.Delete {
-				files = append(files, change.File)
-			}
-		}
+		n += len(changes)
 	}
-	fmt.Fprintf(c.App.ErrWriter, "%s generated; commit them when the deploy is as you want it\n", cli.Count(len(files), "file"))
-	return files, nil
+	return n, nil
 }
