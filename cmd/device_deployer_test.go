@@ -129,14 +129,20 @@ func (a *attempt) text(t *testing.T) string {
 // await waits until a phase has begun.
 func (a *attempt) await(t *testing.T, phase string) {
 	t.Helper()
-	begun := regexp.MustCompile(`"kind":"begun","phase":"` + phase + `"`)
-	for range 1200 {
-		if begun.MatchString(a.text(t)) {
+	a.awaitText(t, `"kind":"begun","phase":"`+phase+`"`)
+}
+
+// awaitText waits until the events have something.
+func (a *attempt) awaitText(t *testing.T, pattern string) {
+	t.Helper()
+	wanted := regexp.MustCompile(pattern)
+	for range 3600 {
+		if wanted.MatchString(a.text(t)) {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Fatalf("phase %s does not begin:\n%s", phase, a.text(t))
+	t.Fatalf("waited in vain for %s:\n%s", pattern, a.text(t))
 }
 
 // end waits for the end.

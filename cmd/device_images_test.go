@@ -167,8 +167,14 @@ func (p puller) imagesHere(t *testing.T) []string {
 // prunes runs the unit once and gives what it said since.
 func (p puller) prunes(t *testing.T, succeeds bool) string {
 	t.Helper()
+	return p.prune(t, private, succeeds)
+}
+
+// prune has a machine remove its images that nothing needs.
+func (l *lab) prune(t *testing.T, m machine, succeeds bool) string {
+	t.Helper()
 	verb := map[bool]string{true: "systemctl start", false: "! systemctl start"}[succeeds]
-	return p.ssh(t, private, "set -e; since=$(journalctl --no-pager -n 0 --show-cursor | sed -n 's/^-- cursor: //p'); "+verb+" pistack-images; systemctl reset-failed pistack-images; "+
+	return l.ssh(t, m, "set -e; since=$(journalctl --no-pager -n 0 --show-cursor | sed -n 's/^-- cursor: //p'); "+verb+" pistack-images; systemctl reset-failed pistack-images; "+
 		"journalctl --sync; journalctl --no-pager -o cat -u pistack-images --after-cursor=\"$since\"")
 }
 
