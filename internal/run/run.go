@@ -204,12 +204,17 @@ func (c Command) failure(err error, last []string) error {
 	return &Error{Command: c, Code: code, Last: last, Err: err}
 }
 
-// splitLines cuts a text into lines, without empty ones at its end.
+// splitLines cuts a text into lines, without empty ones at its end. Those of ssh
+// end as a terminal wants it.
 func splitLines(text string) []string {
-	if text = strings.TrimRight(text, "\n"); text == "" {
+	if text = strings.TrimRight(text, "\r\n"); text == "" {
 		return nil
 	}
-	return strings.Split(text, "\n")
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], "\r")
+	}
+	return lines
 }
 
 func tail(lines []string) []string { return slices.Clone(lines[max(0, len(lines)-lastLines):]) }

@@ -33,7 +33,7 @@ func child(args []string) int {
 	switch args[0] {
 	case "exit":
 		fmt.Println("out 1")
-		fmt.Fprintln(os.Stderr, "err 1")
+		fmt.Fprint(os.Stderr, "err 1\r\n") // as ssh does
 		var code int
 		fmt.Sscan(args[1], &code)
 		return code
