@@ -68,12 +68,22 @@ func TestBuild(t *testing.T) {
 	})
 	t.Run("refused", func(t *testing.T) { refusedContexts(t, b) })
 	t.Run("a build that fails", func(t *testing.T) {
-		before := b.read(shopLock)
+		before, names := b.read(shopLock), engine.Docker("image", "ls", "--all")
 		b.write("stacks/shop/web/Dockerfile", "FROM scratch\nCOPY nothing /\n")
 		_, said := b.run(1, "build", "--push")
 		want(t, said, "pistack: stacks/shop/web/Dockerfile", ": shop/web linux/amd64: the build failed", "hint: see the lines above; the command was: ")
-		if b.read(shopLock) != before {
-			t.Error("the lock file was written")
+		b.git("checkout", "-q", ".")
+		// Of two images the first can be built, and is not pushed without the other.
+		b.write("stacks/shop/web/text", "web 4\n")
+		b.write("stacks/shop/worker/Dockerfile", "FROM scratch\nCOPY nothing /\n")
+		registry.Asked()
+		_, said = b.run(1, "build", "--push")
+		want(t, said, "shop/web linux/arm64 | ", "pistack: stacks/shop/worker/Dockerfile", ": shop/worker linux/amd64: the build failed")
+		if n := registry.Asked("PUT", "PATCH"); n > 0 || b.read(shopLock) != before {
+			t.Errorf("%d requests that push; the lock file is\n%s", n, b.read(shopLock))
+		}
+		if left := engine.Docker("image", "ls", "--all"); left != names {
+			t.Errorf("the engine has\n%s\nhad\n%s", left, names)
 		}
 		b.git("checkout", "-q", ".")
 	})

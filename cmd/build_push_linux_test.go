@@ -87,6 +87,9 @@ func signalledPush(t *testing.T, engine *dockerlab.Engine) {
 	if left, err := filepath.Glob(strings.TrimPrefix(b.env[len(b.env)-1], "TMPDIR=") + "/pistack-images-*"); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+	if left := engine.Docker("image", "ls", "--quiet"); left != "" {
+		t.Errorf("names are left in the engine: %s", left)
+	}
 	out, _ := b.run(0, "build", "--push")
 	want(t, out, "+ shop/web: pushed", "+ shop/worker: pushed")
 }
