@@ -151,7 +151,7 @@ func freePort(t *testing.T) string {
 func (m *emulated) firstKey() string {
 	m.t.Helper()
 	begun := time.Now()
-	ctx, cancel := context.WithTimeout(m.t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(m.t.Context(), 12*time.Minute)
 	defer cancel()
 	for ctx.Err() == nil {
 		if key, err := sshkey.Ask(ctx, "127.0.0.1:"+m.port); err == nil {
