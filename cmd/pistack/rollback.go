@@ -92,11 +92,11 @@ type goingBack struct {
 // rollback asks the machine for its generations, and chooses one.
 func (m *machines) rollback(c *ucli.Context, f *fleet.Fleet, h fleet.Host, o deploy.Options) (*goingBack, error) {
 	machine := m.machine(h.Name)
-	state, err := machine.Probe(c.Context)
+	survey, err := machine.Survey(c.Context)
 	if err != nil {
 		return nil, err
 	}
-	all, err := generations(c.Context, machine, state.Running)
+	all, err := generations(c.Context, machine, survey.Running)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (m *machines) rollback(c *ucli.Context, f *fleet.Fleet, h fleet.Host, o dep
 		return nil, err
 	}
 	id := rand.Text()
-	source, err := rollback.Open(c.Context, id, machine, to, state.Docker != "")
+	source, err := rollback.Open(c.Context, id, machine, to, survey.Docker != "")
 	if err != nil {
 		return nil, err
 	}

@@ -320,8 +320,9 @@ func TestMachine(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			checkup := target.Checkup{
-				State: target.State{Arch: "aarch64", CgroupMemory: true, StoreFree: 1 << 40, DockerFree: 1 << 40, Now: now(), Synchronised: true, Docker: "26"},
+				State: target.State{Arch: "aarch64", StoreFree: 1 << 40, DockerFree: 1 << 40, Now: now()},
 				Login: "root", Trusted: true, Writable: true, Secrets: "ramfs", StoreTotal: 1 << 41,
+				Docker: "26", CgroupMemory: true, Synchronised: true,
 			}
 			c.change(&checkup)
 			h := fleet.Host{Name: "pi", System: "aarch64-linux", Stacks: []string{"web"}}

@@ -40,7 +40,8 @@ func healthy() status.Facts {
 	return status.Facts{
 		Host: fleet.Host{Name: "pi", Stacks: []string{"web"}},
 		Survey: target.Survey{
-			State:   target.State{Now: now(), Running: deployed, Profile: deployed, Booted: deployed, Generation: 7, Docker: "26", Receipt: receipt(nil)},
+			State:   target.State{Now: now(), Running: deployed, Profile: deployed, Booted: deployed, Generation: 7, Receipt: receipt(nil)},
+			Docker:  "26",
 			Stacks:  []string{"web"},
 			Images:  []target.StackImage{{Stack: "web", Reference: "nginx@1"}, {Stack: "web", Reference: "migrate@2"}},
 			Counted: true,

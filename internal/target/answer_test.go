@@ -6,7 +6,7 @@ import (
 )
 
 const whole = "pistack\t1\nhostname\tpi\narch\taarch64\nkernel\t6.12\nboot_id\tx\nnow\t1\nuptime\t2\nrunning\t/a\nbooted\t/b\nbooted_kernel\t/k\nreboot\tno\n" +
-	"profile\t/p\ngeneration\t3\nstore_free\t4\ndocker_free\t5\nmemory\tyes\ndocker\t26\nsynchronised\tyes\nundo\t\nundo_id\t\nfailed\tb\nfailed\ta\nend\t\n"
+	"profile\t/p\ngeneration\t3\nstore_free\t4\ndocker_free\t5\nundo\t\nundo_id\t\nfailed\tb\nfailed\ta\nend\t\n"
 
 // TestAnswers: what is not exactly an answer is none.
 func TestAnswers(t *testing.T) {
@@ -27,7 +27,7 @@ func TestAnswers(t *testing.T) {
 		{"no path", "running\t/a", "running\ta", `running "a" is no path`},
 		{"neither yes nor no", "reboot\tno", "reboot\tmaybe", "neither yes nor no"},
 		{"an undo state that is none", "undo\t\n", "undo\tlater\n", `undo "later"`},
-		{"not UTF-8", "docker\t26", "docker\t\xff", "not UTF-8"},
+		{"not UTF-8", "kernel\t6.12", "kernel\t\xff", "not UTF-8"},
 		{"a receipt that is not base64", "end\t\n", "receipt\t!\nend\t\n", "receipt"},
 		{"half an owner", "end\t\n", "lock.id\tx\nend\t\n", `values of "lock.user"`},
 		{"endless", "now\t1\n", strings.Repeat("failed\tx\n", maxLines+1), "more than"},

@@ -90,6 +90,10 @@ type Checkup struct {
 	Writable   bool   // the store's database can be written
 	Secrets    string // file system of the installed secrets: "ramfs", "tmpfs"; empty for none
 	StoreTotal int64  // bytes of the store's file system
+
+	Docker       string // version of the daemon; empty when it does not answer
+	CgroupMemory bool   // Docker's memory limits work
+	Synchronised bool   // the clock
 }
 
 // Checkup asks all that can be asked in one session. It changes nothing.
@@ -102,6 +106,7 @@ func (m Machine) Checkup(ctx context.Context) (Checkup, error) {
 	c := Checkup{
 		State: first.state(), Login: second.text("login"), Trusted: second.yes("trusted"), Writable: second.yes("writable"),
 		Secrets: second.text("secrets"), StoreTotal: second.number("store_total", true),
+		Docker: second.text("docker"), CgroupMemory: second.yes("memory"), Synchronised: second.yes("synchronised"),
 	}
 	for _, a := range []*answer{first, second} {
 		if err := a.finish(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -226,11 +227,18 @@ func TestCheckup(t *testing.T) {
 	h, m := f.Hosts[0], machineOf(t, f)
 	h.Boot(t, h.Install(t, webStack()))
 	c, err := m.Checkup(t.Context())
-	if err != nil || c.Login != "root" || !c.Trusted || c.Secrets != "" || c.StoreTotal == 0 || c.Running == "" {
+	if err != nil || c.Login != "root" || !c.Trusted || c.Secrets != "" || c.StoreTotal == 0 || c.Running == "" || c.Docker != "26.1.5" || !c.CgroupMemory || !c.Synchronised {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	h.Shell(t, "mkdir -p /run/pistack/1 /nix/var/nix/db && ln -s 1 /run/pistack/current && mount -t tmpfs none /run/pistack/1")
 	if c, err = m.Checkup(t.Context()); err != nil || c.Secrets != "tmpfs" || !c.Writable {
+		t.Errorf("%+v, %v", c, err)
+	}
+	h.Change(t, func(s *fleettest.State) { s.NoDocker, s.NoClock = true, true })
+	if err := os.WriteFile(h.Inside("/sys/fs/cgroup/cgroup.controllers"), []byte("cpu pids\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = m.Checkup(t.Context()); err != nil || c.Docker != "" || c.CgroupMemory || c.Synchronised {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

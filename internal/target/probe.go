@@ -28,8 +28,7 @@ func (a *answer) state() State {
 		StoreFree:  a.number("store_free", false), DockerFree: a.number("docker_free", false),
 		Failed: a.sorted("failed"),
 		Undo:   a.text("undo"), UndoID: a.text("undo_id"),
-		Reboot: a.yes("reboot"), BootedKernel: a.path("booted_kernel"), CgroupMemory: a.yes("memory"),
-		Docker: a.text("docker"), Synchronised: a.yes("synchronised"), Receipt: a.bytes("receipt"),
+		Reboot: a.yes("reboot"), BootedKernel: a.path("booted_kernel"), Receipt: a.bytes("receipt"),
 	}
 	if !slices.Contains(undoStates(), s.Undo) {
 		a.wrong("undo %q", s.Undo)

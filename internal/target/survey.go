@@ -11,6 +11,7 @@ import (
 // Survey is all that a status needs to know of a machine.
 type Survey struct {
 	State
+	Docker     string   // version of the daemon; empty when it does not answer
 	Stacks     []string // of the running system, sorted
 	Images     []StackImage
 	Containers []StackContainer
@@ -35,7 +36,7 @@ func (m Machine) Survey(ctx context.Context) (Survey, error) {
 	if err != nil {
 		return Survey{}, err
 	}
-	v := Survey{State: first.state(), Counted: second.yes("known"), Stacks: second.sorted("stack")}
+	v := Survey{State: first.state(), Docker: second.text("docker"), Counted: second.yes("known"), Stacks: second.sorted("stack")}
 	for _, value := range second.list("image") {
 		part := second.fields("image", value, 2)
 		v.Images = append(v.Images, StackImage{part[0], part[1]})

@@ -95,9 +95,6 @@ type State struct {
 
 	Reboot       bool   // kernel, initrd or modules of Running are not those that were booted
 	BootedKernel string // store path
-	CgroupMemory bool   // Docker's memory limits work
-	Docker       string // version of the daemon; empty when it does not answer
-	Synchronised bool   // the clock
 	Receipt      []byte // of the last deploy; nil for none
 }
 

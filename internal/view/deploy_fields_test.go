@@ -107,7 +107,7 @@ func onePlan() deploy.Plan {
 
 // notOfAPlan are fields of a machine's state that other commands show.
 func notOfAPlan(others map[string]string) map[string]string {
-	for _, field := range []string{"Uptime", "Lock", "Undo", "UndoID", "Reboot", "BootedKernel", "CgroupMemory", "Docker", "Synchronised", "Receipt"} {
+	for _, field := range []string{"Uptime", "Lock", "Undo", "UndoID", "Reboot", "BootedKernel", "Receipt"} {
 		others["Hosts.State."+field] = "pistack status and pistack doctor show it"
 	}
 	return others

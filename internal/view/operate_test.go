@@ -45,8 +45,8 @@ func surveyed(name string, change func(*status.Facts)) status.Host {
 	f := status.Facts{
 		Host: fleet.Host{Name: name}, Now: moment(), Work: status.Work{Commit: head, Revision: head},
 		Survey: target.Survey{
-			State:  target.State{Now: moment(), Running: running, Profile: running, Booted: running, Generation: 41, Receipt: receipt, Docker: "26.1.5", Kernel: "6.12.1", BootID: "b", StoreFree: 1 << 30},
-			Stacks: []string{"chat"}, Counted: true,
+			State:  target.State{Now: moment(), Running: running, Profile: running, Booted: running, Generation: 41, Receipt: receipt, Kernel: "6.12.1", BootID: "b", StoreFree: 1 << 30},
+			Docker: "26.1.5", Stacks: []string{"chat"}, Counted: true,
 			Containers: []target.StackContainer{{Container: target.Container{Stack: "chat", Service: "web", Name: "chat-web-1", Image: "nginx:1", State: "running", Health: "healthy"}}},
 		},
 	}

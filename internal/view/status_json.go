@@ -116,7 +116,7 @@ func statusEntryOf(h status.Host) statusEntry {
 	if h.Err != nil {
 		return e
 	}
-	e.System, e.Lock, e.Receipt = systemReportOf(h.Survey.State), lockReportOf(h.Survey.Lock), receiptReportOf(h.Receipt)
+	e.System, e.Lock, e.Receipt = systemReportOf(h.Survey), lockReportOf(h.Survey.Lock), receiptReportOf(h.Receipt)
 	if w := h.Work; w.Err == nil && w.Commit != "" {
 		e.Repository = repositoryReportOf(w)
 	}
@@ -128,7 +128,7 @@ func statusEntryOf(h status.Host) statusEntry {
 	return e
 }
 
-func systemReportOf(s target.State) *systemReport {
+func systemReportOf(s target.Survey) *systemReport {
 	return &systemReport{
 		Running: kept(s.Running), Booted: kept(s.Booted), Profile: kept(s.Profile), Generation: s.Generation, Reboot: s.Reboot, Kernel: kept(s.Kernel),
 		BootID: kept(s.BootID), Uptime: int64(s.Uptime / time.Second), Now: instant(s.Now), Docker: kept(s.Docker), StoreFree: s.StoreFree, DockerFree: s.DockerFree,

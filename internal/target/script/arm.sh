@@ -17,7 +17,7 @@ record() {
   say next "$3"
   say running "$running"
   say profile "$profile"
-  say generation "$(generation)"
+  say_generation
   say path "${running:+$running/sw/bin:}$PATH:/run/current-system/sw/bin:/usr/sbin:/usr/bin:/sbin:/bin"
   failed_units
 }

@@ -11,7 +11,9 @@ lock=$base/lock
 undo=$base/undo
 profiles=/nix/var/nix/profiles
 roots=/nix/var/nix/gcroots/pistack-deploy
-tab=$(printf '\t')
+tab='	'
+newline='
+'
 
 # Exit statuses that the caller knows.
 lock_lost=71 held=72 fired=73 not_armed=74 pending=75
@@ -29,26 +31,31 @@ stop_with() {
   exit "$1"
 }
 
-# value_of FILE KEY: of the first such line; nothing when there is none, or no file.
-value_of() {
+# read_value FILE KEY: sets value to that of the first such line; to nothing when there is none, or no file. Setting it, and
+# not printing it, needs no process: starting one costs a small machine milliseconds.
+read_value() {
+  value=''
   [ -e "$1" ] || return 0
   while IFS=$tab read -r key value; do
-    if [ "$key" = "$2" ]; then
-      printf '%s' "$value"
-      return 0
-    fi
-  done <"$1"
+    [ "$key" != "$2" ] || return 0
+  done <"$1" || : # it has gone meanwhile
+  value=''
+}
+
+value_of() {
+  read_value "$1" "$2"
+  printf '%s' "$value"
 }
 
 # path_of LINK: where it leads in the end; nothing when there is none.
 path_of() { [ ! -e "$1" ] || readlink -f "$1"; }
 
-# The number in the name that the profile's link has: system-12-link.
-generation() {
-  number=$(readlink "$profiles/system" 2>/dev/null) || return 0
+# say_generation: the number in the name that the profile's link has: system-12-link.
+say_generation() {
+  number=$(readlink "$profiles/system" 2>/dev/null) || number=''
   number=${number##*/}
   number=${number#system-}
-  printf '%s' "${number%-link}"
+  say generation "${number%-link}"
 }
 
 # failed_units: a line "failed<TAB>UNIT" each.
@@ -58,7 +65,8 @@ failed_units() {
 }
 
 require_lock() {
-  [ "$(value_of "$lock/owner" id)" = "$1" ] || stop_with "$lock_lost" "the lock is not that of run $1"
+  read_value "$lock/owner" id
+  [ "$value" = "$1" ] || stop_with "$lock_lost" "the lock is not that of run $1"
 }
 
 # release ID: gives the lock back. Whoever broke it and took it meanwhile keeps it.
@@ -81,7 +89,8 @@ undo_runs() {
 
 # require_undo ID: the undo that is there is that of run ID.
 require_undo() {
-  [ "$(value_of "$undo/before" id)" = "$1" ] || stop_with "$not_armed" "there is no undo of run $1"
+  read_value "$undo/before" id
+  [ "$value" = "$1" ] || stop_with "$not_armed" "there is no undo of run $1"
 }
 
 # run_undo OPTION…: the unit that brings the machine back. It needs nothing of the new system: its programs are those of the
@@ -119,6 +128,9 @@ wait_for_undo() {
     tries=$((tries + 1))
   done
 }
+
+# docker_version: that of the daemon; nothing when it does not answer. Programs: docker.
+docker_version() { say docker "$(timeout 10 docker version --format '{{.Server.Version}}' 2>/dev/null || true)"; }
 
 # inspect_containers ID…: a line each. What its author can choose is quoted, as he can choose a line break, too. The names
 # are those of Go's fields, such as ID: for others Docker falls back to its JSON, where a container without a health check

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What nothing but a doctor wants to know. Follows probe.sh in one session; changes nothing.
+# What nothing but a doctor wants to know. Follows probe.sh in one session; changes nothing. Programs: docker, timedatectl.
 # shellcheck source-path=SCRIPTDIR
 # shellcheck source=common.sh
 . ./common.sh
@@ -23,9 +23,20 @@ trusted() {
   return 1
 }
 
+has_memory_cgroup() {
+  read -r controllers </sys/fs/cgroup/cgroup.controllers || return 1
+  case " $controllers " in *' memory '*) return 0 ;; esac
+  return 1
+}
+
+synchronised() { [ "$(timeout 5 timedatectl show --property=NTPSynchronized --value 2>/dev/null)" = yes ]; }
+
 answers() { if "$@"; then echo yes; else echo no; fi; }
 
 begin_answer
+docker_version
+say memory "$(answers has_memory_cgroup 2>/dev/null)"
+say synchronised "$(answers synchronised)"
 say login "$login"
 say trusted "$(answers trusted)"
 # A file system that was mounted read-only, because it is broken, refuses this.

@@ -1,73 +1,98 @@
 #!/bin/sh
-# What the machine is and runs. Changes nothing. Programs: systemctl, docker.
+# What the machine is and runs. Changes nothing, and starts few processes: it is all that is asked of a machine that is as it
+# should be. Programs: systemctl.
 # shellcheck source-path=SCRIPTDIR
 # shellcheck source=common.sh
 . ./common.sh
 
-# same_boot NAME: the running system's kernel, initrd or modules are those that were booted.
-same_boot() { [ "$(path_of "/run/current-system/$1")" = "$(path_of "/run/booted-system/$1")" ]; }
+# say_paths KEY LINK …: where each link leads in the end; nothing where there is none. "/" stands in for that.
+say_paths() {
+  keys=''
+  count=$#
+  while [ "$count" -gt 0 ]; do
+    keys="$keys $1"
+    if [ -e "$2" ]; then set -- "$@" "$2"; else set -- "$@" /; fi
+    shift 2
+    count=$((count - 2))
+  done
+  list=$(readlink -f -- "$@")
+  for key in $keys; do
+    path=${list%%"$newline"*}
+    list=${list#*"$newline"}
+    [ "$path" != / ] || path=''
+    say "$key" "$path"
+  done
+}
+
+# same_boot NAME: the running system's kernel, initrd or modules are those that were booted, or both have none.
+same_boot() {
+  set -- "/run/current-system/$1" "/run/booted-system/$1"
+  # shellcheck disable=SC3013 # dash and bash know -ef
+  [ "$1" -ef "$2" ] || { [ ! -e "$1" ] && [ ! -e "$2" ]; }
+}
 
 needs_reboot() {
   [ -e /run/booted-system ] || return 1
   ! { same_boot kernel && same_boot initrd && same_boot kernel-modules; }
 }
 
-# free_in FOLDER…: bytes free where the first of them that is there lies.
-free_in() {
+# first_of FOLDER…: sets folder to the first of them that is there.
+first_of() {
   for folder; do
-    [ -e "$folder" ] || continue
-    df --output=avail -B1 "$folder" | tail -n 1 | tr -d ' '
-    return
+    [ ! -e "$folder" ] || return 0
   done
 }
 
-undo_state() {
+# say_free: bytes free for the store, and for images.
+say_free() {
+  first_of /nix/store /nix /
+  set -- "$folder"
+  first_of /var/lib/docker /var/lib /
+  # shellcheck disable=SC2046 # a heading, and a number for each
+  set -- $(df --output=avail -B1 "$1" "$folder")
+  say store_free "${2-}"
+  say docker_free "${3-}"
+}
+
+say_undo() {
+  state=''
   if [ -e "$undo/armed" ]; then
-    echo armed
+    state=armed
   elif [ -e "$undo/result" ]; then
-    case $(value_of "$undo/result" status) in 0 | 4) echo 'done' ;; *) echo failed ;; esac
+    read_value "$undo/result" status
+    case $value in 0 | 4) state='done' ;; *) state=failed ;; esac
   elif [ -e "$undo/fired" ]; then
-    if undo_runs; then echo fired; else echo failed; fi
+    if undo_runs; then state=fired; else state=failed; fi
   fi
+  say undo "$state"
+  read_value "$undo/before" id
+  say undo_id "$value"
 }
 
-# yes_if COMMAND…
-yes_if() { if "$@"; then echo yes; else echo no; fi; }
-
-has_memory_cgroup() {
-  read -r controllers </sys/fs/cgroup/cgroup.controllers || return 1
-  case " $controllers " in *' memory '*) return 0 ;; esac
-  return 1
-}
-
-synchronised() { [ "$(timeout 5 timedatectl show --property=NTPSynchronized --value 2>/dev/null)" = yes ]; }
+read -r hostname </proc/sys/kernel/hostname
+read -r kernel </proc/sys/kernel/osrelease
+read -r boot_id </proc/sys/kernel/random/boot_id
+read -r uptime _ </proc/uptime
 
 begin_answer
-say hostname "$(uname -n)"
+say hostname "$hostname"
 say arch "$(uname -m)"
-say kernel "$(uname -r)"
-say boot_id "$(cat /proc/sys/kernel/random/boot_id)"
+say kernel "$kernel"
+say boot_id "$boot_id"
 say now "$(date +%s)"
-read -r uptime _ </proc/uptime
 say uptime "${uptime%.*}"
-say running "$(path_of /run/current-system)"
-say booted "$(path_of /run/booted-system)"
-say booted_kernel "$(path_of /run/booted-system/kernel)"
-say reboot "$(yes_if needs_reboot)"
-say profile "$(path_of "$profiles/system")"
-say generation "$(generation)"
-say store_free "$(free_in /nix/store /nix /)"
-say docker_free "$(free_in /var/lib/docker /var/lib /)"
-say memory "$(yes_if has_memory_cgroup 2>/dev/null)"
-say docker "$(timeout 10 docker version --format '{{.Server.Version}}' 2>/dev/null || true)"
-say synchronised "$(yes_if synchronised)"
-say undo "$(undo_state)"
-say undo_id "$(value_of "$undo/before" id)"
+say_paths running /run/current-system booted /run/booted-system booted_kernel /run/booted-system/kernel profile "$profiles/system"
+say_generation
+if needs_reboot; then say reboot yes; else say reboot no; fi
+say_free
+say_undo
 failed_units
 if [ -e "$lock/owner" ]; then
-  while IFS= read -r line; do printf 'lock.%s\n' "$line"; done <"$lock/owner"
+  while IFS= read -r line; do printf 'lock.%s\n' "$line"; done <"$lock/owner" || : # given back meanwhile
 fi
 if [ -e /var/lib/pistack/receipt.json ]; then
-  say receipt "$(head -c 1000000 /var/lib/pistack/receipt.json | base64 -w 0)"
+  printf 'receipt\t'
+  head -c 1000000 /var/lib/pistack/receipt.json | base64 -w 0
+  echo
 fi
 end_answer

@@ -31,6 +31,7 @@ images() {
 }
 
 begin_answer
+docker_version
 stacks
 images
 containers
