@@ -172,9 +172,9 @@ func (x *trial) asks(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 	none := "/nix/store/00000000000000000000000000000000-none"
-	invalid, err := x.Invalid(t.Context(), []string{x.old, none, x.new})
-	if err != nil || !slices.Equal(invalid, []string{none}) {
-		t.Errorf("%q, %v", invalid, err)
+	lacks, err := x.Compare(t.Context(), target.Wanted{Paths: []string{x.old, none, x.new}})
+	if err != nil || !slices.Equal(lacks.Paths, []string{none}) {
+		t.Errorf("%q, %v", lacks.Paths, err)
 	}
 	units, err := x.Units(t.Context(), x.new)
 	old, failed := x.Units(t.Context(), x.old)

@@ -11,10 +11,9 @@ import (
 // Machine is one machine, as target.Machine reaches it over ssh.
 type Machine interface {
 	Probe(ctx context.Context) (target.State, error)
+	Compare(ctx context.Context, w target.Wanted) (target.Difference, error)
 	Missing(ctx context.Context, images []string) ([]string, error)
 	Pull(ctx context.Context, images []string, line func(string)) error
-	Invalid(ctx context.Context, paths []string) ([]string, error)
-	Units(ctx context.Context, system string) (map[string]string, error)
 
 	Lock(ctx context.Context, owner target.Owner) error
 	Unlock(ctx context.Context, id string) error

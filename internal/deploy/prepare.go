@@ -140,10 +140,8 @@ func notBuilt(host string, err error) error {
 // inspect compares what was built with what the machine has.
 func (r *Run) inspect(ctx context.Context, hosts []HostPlan) error {
 	return each(ctx, r.Options.Parallel, hosts, func(h *HostPlan) error {
-		for _, look := range []func(context.Context, *HostPlan) error{r.compareStore, r.compareImages, r.compareUnits} {
-			if err := look(ctx, h); err != nil {
-				return err
-			}
+		if err := r.compare(ctx, h); err != nil {
+			return err
 		}
 		return room(*h)
 	})
@@ -153,69 +151,64 @@ func (r *Run) inspect(ctx context.Context, hosts []HostPlan) error {
 // of a system may take.
 const manyPaths = 2
 
-func (r *Run) compareStore(ctx context.Context, h *HostPlan) error {
+// compare asks the machine for all in one session.
+func (r *Run) compare(ctx context.Context, h *HostPlan) error {
 	closure, err := r.Nix.Closure(ctx, h.System)
 	if err != nil {
 		return err
 	}
-	paths := make([]string, len(closure))
-	sizes := make(map[string]int64, len(closure))
-	for i, p := range closure {
-		paths[i], sizes[p.Path] = p.Path, p.Size
-		h.Closure += p.Size
+	units, err := r.Nix.Units(h.System)
+	if err != nil {
+		return err
 	}
-	asking, cancel := context.WithTimeoutCause(ctx, manyPaths*r.Options.Timing.Step, late(h.Host.Name, "asking for store paths", manyPaths*r.Options.Timing.Step))
+	if h.allImages, err = r.Nix.Images(h.System); err != nil {
+		return err
+	}
+	wanted := target.Wanted{Images: h.allImages, Running: h.State.Running}
+	for _, p := range closure {
+		wanted.Paths = append(wanted.Paths, p.Path)
+	}
+	limit := manyPaths * r.Options.Timing.Step
+	asking, cancel := context.WithTimeoutCause(ctx, limit, late(h.Host.Name, "comparing with what it has", limit))
 	defer cancel()
-	missing, err := r.Machine(h.Host.Name).Invalid(asking, paths)
-	if err != nil && ctx.Err() == nil {
+	lacks, err := r.Machine(h.Host.Name).Compare(asking, wanted)
+	if err != nil {
 		return reason(asking, err)
 	}
-	if err != nil {
-		return err
-	}
-	for _, p := range missing {
-		h.NewPaths++
-		h.NewBytes += sizes[p]
+	h.countPaths(closure, lacks.Paths)
+	h.Images = r.sized(ctx, h.Host, lacks.Images)
+	if h.State.Running != "" { // else it is not a NixOS yet: there is nothing to compare with
+		h.Units = unitChanges(lacks.Units, units)
+		boots := r.Nix.Boots(h.System)
+		h.Reboot = boots != "" && h.State.BootedKernel != "" && boots != h.State.BootedKernel
 	}
 	return nil
 }
 
-func (r *Run) compareImages(ctx context.Context, h *HostPlan) error {
-	all, err := r.Nix.Images(h.System)
-	if err != nil || len(all) == 0 {
-		return err
+// countPaths adds up the closure, and what of it is missing.
+func (p *HostPlan) countPaths(closure []nix.Path, missing []string) {
+	sizes := make(map[string]int64, len(closure))
+	for _, c := range closure {
+		sizes[c.Path] = c.Size
+		p.Closure += c.Size
 	}
-	h.allImages = all
-	missing, err := r.Machine(h.Host.Name).Missing(ctx, all)
-	if err != nil {
-		return err
+	for _, path := range missing {
+		p.NewPaths++
+		p.NewBytes += sizes[path]
 	}
-	for _, reference := range missing {
+}
+
+// sized asks how large images are.
+func (r *Run) sized(ctx context.Context, h fleet.Host, references []string) []Image {
+	var all []Image
+	for _, reference := range references {
 		image := Image{Reference: reference}
 		if r.ImageSize != nil {
-			image.Bytes = r.ImageSize(ctx, h.Host, reference)
+			image.Bytes = r.ImageSize(ctx, h, reference)
 		}
-		h.Images = append(h.Images, image)
+		all = append(all, image)
 	}
-	return nil
-}
-
-func (r *Run) compareUnits(ctx context.Context, h *HostPlan) error {
-	if h.State.Running == "" {
-		return nil // not a NixOS yet: there is nothing to compare with
-	}
-	after, err := r.Nix.Units(h.System)
-	if err != nil {
-		return err
-	}
-	before, err := r.Machine(h.Host.Name).Units(ctx, h.State.Running)
-	if err != nil {
-		return err
-	}
-	h.Units = unitChanges(before, after)
-	boots := r.Nix.Boots(h.System)
-	h.Reboot = boots != "" && h.State.BootedKernel != "" && boots != h.State.BootedKernel
-	return nil
+	return all
 }
 
 // references lists the images that the machine lacks.

@@ -181,12 +181,8 @@ func (m *simMachine) Pull(ctx context.Context, _ []string, _ func(string)) error
 	return m.call(ctx, "pull", func() error { return nil })
 }
 
-func (m *simMachine) Invalid(ctx context.Context, paths []string) ([]string, error) {
-	return paths, m.call(ctx, "invalid", func() error { return nil })
-}
-
-func (m *simMachine) Units(ctx context.Context, _ string) (map[string]string, error) {
-	return nil, m.call(ctx, "units", func() error { return nil })
+func (m *simMachine) Compare(ctx context.Context, w target.Wanted) (target.Difference, error) {
+	return target.Difference{Paths: w.Paths, Images: w.Images}, m.call(ctx, "compare", func() error { return nil })
 }
 
 func (m *simMachine) Lock(ctx context.Context, o target.Owner) error {

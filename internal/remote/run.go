@@ -132,17 +132,22 @@ type session struct {
 }
 
 func newSession(call Call, user string) *session {
-	words := make([]string, len(call.Args))
-	for i, a := range call.Args {
-		words[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-	}
 	s := &session{call: call, user: user, code: -1}
-	s.script = "set -- " + strings.Join(words, " ") + "\n" + call.Script + "\n"
+	s.script = "set -- " + Words(call.Args) + "\n" + call.Script + "\n"
 	s.out = output{session: s, left: call.Output}
 	if call.Output == 0 {
 		s.out.left = defaultOutput
 	}
 	return s
+}
+
+// Words writes words so that a shell reads them as they are.
+func Words(words []string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+	}
+	return strings.Join(quoted, " ")
 }
 
 func (s *session) command(argv []string) run.Command {

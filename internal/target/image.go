@@ -2,7 +2,6 @@ package target
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -14,13 +13,8 @@ const pullLimit = 2 * time.Hour
 
 // Missing tells which images the machine's Docker does not have.
 func (m Machine) Missing(ctx context.Context, images []string) ([]string, error) {
-	stdin, err := perLine(images)
-	if err != nil || len(images) == 0 {
-		return nil, err
-	}
-	var missing []string
-	err = m.ask(ctx, step{script: "missing.sh", says: "asking for images", stdin: stdin}, func(a *answer) { missing = a.list("image") })
-	return missing, err
+	d, err := m.Compare(ctx, Wanted{Images: images})
+	return d.Images, err
 }
 
 // Pull pulls images, with the credentials that the device's units use. It tries
@@ -36,10 +30,8 @@ func (m Machine) Pull(ctx context.Context, images []string, line func(string)) e
 
 // perLine is what a script reads: a word a line.
 func perLine(words []string) (io.Reader, error) {
-	for _, w := range words {
-		if w == "" || strings.ContainsAny(w, " \t\r\n") || strings.HasPrefix(w, "-") {
-			return nil, fmt.Errorf("%q cannot be asked for", w)
-		}
+	if err := plainWords(words); err != nil {
+		return nil, err
 	}
 	return strings.NewReader(strings.Join(words, "\n") + "\n"), nil
 }

@@ -98,22 +98,19 @@ type Checkup struct {
 
 // Checkup asks all that can be asked in one session. It changes nothing.
 func (m Machine) Checkup(ctx context.Context) (Checkup, error) {
-	s := step{script: "doctor.sh", says: "asking how it is", output: 4 << 20}
-	first, second, err := m.both(ctx, "probe.sh", s)
+	var c Checkup
+	err := m.askAll(ctx, step{says: "asking how it is", output: 4 << 20},
+		part{script: "probe.sh", read: func(a *answer) { c.State = a.state() }},
+		part{script: "doctor.sh", read: c.read})
 	if err != nil {
 		return Checkup{}, err
 	}
-	c := Checkup{
-		State: first.state(), Login: second.text("login"), Trusted: second.yes("trusted"), Writable: second.yes("writable"),
-		Secrets: second.text("secrets"), StoreTotal: second.number("store_total", true),
-		Docker: second.text("docker"), CgroupMemory: second.yes("memory"), Synchronised: second.yes("synchronised"),
-	}
-	for _, a := range []*answer{first, second} {
-		if err := a.finish(); err != nil {
-			return Checkup{}, m.nonsense(s, err)
-		}
-	}
 	return c, nil
+}
+
+func (c *Checkup) read(a *answer) {
+	c.Login, c.Trusted, c.Writable, c.Secrets = a.text("login"), a.yes("trusted"), a.yes("writable"), a.text("secrets")
+	c.StoreTotal, c.Docker, c.CgroupMemory, c.Synchronised = a.number("store_total", true), a.text("docker"), a.yes("memory"), a.yes("synchronised")
 }
 
 // Output says which lines of a log are wanted.

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"errors"
@@ -102,19 +103,64 @@ func (m Machine) nonsense(s step, err error) error {
 // what is left is an error.
 func (m Machine) ask(ctx context.Context, s step, read func(*answer)) error {
 	out, err := m.run(ctx, s)
-	if err != nil {
-		return err
+	if err == nil {
+		err = m.understand(s, out, read)
 	}
+	return err
+}
+
+func (m Machine) understand(s step, out []byte, read func(*answer)) error {
 	a, err := parse(out)
-	if err != nil {
-		return m.nonsense(s, err)
+	if err == nil {
+		read(a)
+		err = a.finish()
 	}
-	read(a)
-	if err := a.finish(); err != nil {
+	if err != nil {
 		return m.nonsense(s, err)
 	}
 	return nil
 }
+
+// part is one script of several, and what reads its answer; nil where it has none.
+type part struct {
+	script string
+	args   []string
+	read   func(*answer)
+}
+
+// askAll runs the scripts of parts one after another in one session, each in a
+// shell of its own, until one fails: a session takes longer than most scripts do.
+// whole says what that is, and how it is run.
+func (m Machine) askAll(ctx context.Context, whole step, parts ...part) error {
+	var all strings.Builder
+	all.WriteString("set -e\n")
+	for _, p := range parts {
+		fmt.Fprintf(&all, "(\nset -- %s\n%s\n)\n", remote.Words(p.args), script(p.script))
+	}
+	out, err := m.text(ctx, all.String(), whole)
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if p.read == nil {
+			continue
+		}
+		own := out
+		if at := bytes.Index(out, endOfAnswer); at >= 0 {
+			own = out[:at+len(endOfAnswer)]
+		}
+		if err := m.understand(whole, own, p.read); err != nil {
+			return err
+		}
+		out = out[len(own):]
+	}
+	if len(out) > 0 {
+		return m.nonsense(whole, fmt.Errorf("line %q", out[:min(len(out), 100)]))
+	}
+	return nil
+}
+
+var endOfAnswer = []byte("\nend\t\n")
 
 // lines runs a step whose answer is a text.
 func (m Machine) lines(ctx context.Context, s step) ([]string, error) {

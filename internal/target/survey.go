@@ -1,9 +1,7 @@
 package target
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -31,47 +29,25 @@ type StackContainer struct {
 // Survey asks what the machine is and runs, and how its containers are, in one
 // session. It changes nothing, and takes no lock.
 func (m Machine) Survey(ctx context.Context) (Survey, error) {
-	s := step{script: "survey.sh", says: "asking what it is and runs", output: 8 << 20}
-	first, second, err := m.both(ctx, "probe.sh", s)
+	var v Survey
+	err := m.askAll(ctx, step{says: "asking what it is and runs", output: 8 << 20},
+		part{script: "probe.sh", read: func(a *answer) { v.State = a.state() }},
+		part{script: "survey.sh", read: v.read})
 	if err != nil {
 		return Survey{}, err
-	}
-	v := Survey{State: first.state(), Docker: second.text("docker"), Counted: second.yes("known"), Stacks: second.sorted("stack")}
-	for _, value := range second.list("image") {
-		part := second.fields("image", value, 2)
-		v.Images = append(v.Images, StackImage{part[0], part[1]})
-	}
-	for _, value := range second.list("container") {
-		v.Containers = append(v.Containers, second.stackContainer(value))
-	}
-	for _, a := range []*answer{first, second} {
-		if err := a.finish(); err != nil {
-			return Survey{}, m.nonsense(s, err)
-		}
 	}
 	return v, nil
 }
 
-// both runs another script before a step's own, in the same session, and gives
-// the answers of the two.
-func (m Machine) both(ctx context.Context, before string, s step) (first, second *answer, err error) {
-	out, err := m.text(ctx, script(before)+"\n"+script(s.script), s)
-	if err != nil {
-		return nil, nil, err
+func (v *Survey) read(a *answer) {
+	v.Docker, v.Counted, v.Stacks = a.text("docker"), a.yes("known"), a.sorted("stack")
+	for _, value := range a.list("image") {
+		part := a.fields("image", value, 2)
+		v.Images = append(v.Images, StackImage{part[0], part[1]})
 	}
-	end := []byte("\nend\t\n")
-	at := bytes.Index(out, end)
-	if at < 0 {
-		return nil, nil, m.nonsense(s, fmt.Errorf("its end is missing"))
+	for _, value := range a.list("container") {
+		v.Containers = append(v.Containers, a.stackContainer(value))
 	}
-	at += len(end)
-	if first, err = parse(out[:at]); err == nil {
-		second, err = parse(out[at:])
-	}
-	if err != nil {
-		return nil, nil, m.nonsense(s, err)
-	}
-	return first, second, nil
 }
 
 func (a *answer) stackContainer(value string) StackContainer {

@@ -12,33 +12,25 @@ import (
 // switchLimit bounds a switch: units have time-outs of their own, below it.
 const switchLimit = time.Hour
 
-// Invalid tells which store paths the machine lacks.
-func (m Machine) Invalid(ctx context.Context, paths []string) ([]string, error) {
-	stdin, err := perLine(paths)
-	if err != nil || len(paths) == 0 {
-		return nil, err
-	}
-	var invalid []string
-	s := step{script: "invalid.sh", says: "asking for store paths", stdin: stdin, limit: 5 * time.Minute, output: 64 << 20}
-	err = m.ask(ctx, s, func(a *answer) { invalid = a.list("path") })
-	return invalid, err
-}
-
 // Units maps the units of a system that is in the machine's store, and their
 // drop-ins ("x.service.d/overrides.conf"), to the SHA-256 of their texts, in hex.
 func (m Machine) Units(ctx context.Context, system string) (map[string]string, error) {
-	units := map[string]string{}
+	var units map[string]string
 	s := step{script: "units.sh", says: "reading the units of " + system, args: []string{system}, output: 4 << 20}
-	err := m.ask(ctx, s, func(a *answer) {
-		for _, value := range a.list("unit") {
-			part := a.fields("unit", value, 2)
-			units[part[0]] = part[1]
-		}
-	})
+	err := m.ask(ctx, s, func(a *answer) { units = a.units() })
 	if err != nil {
 		return nil, err
 	}
 	return units, nil
+}
+
+func (a *answer) units() map[string]string {
+	units := map[string]string{}
+	for _, value := range a.list("unit") {
+		part := a.fields("unit", value, 2)
+		units[part[0]] = part[1]
+	}
+	return units
 }
 
 var linkForm = regexp.MustCompile(`^system-([0-9]{1,9})-link$`)

@@ -346,7 +346,8 @@ func TestImages(t *testing.T) {
 	}
 }
 
-func TestInvalid(t *testing.T) {
+// TestCompare: one session for all.
+func TestCompare(t *testing.T) {
 	r := newRig(t)
 	var paths, want []string
 	for i := range 3000 {
@@ -354,12 +355,28 @@ func TestInvalid(t *testing.T) {
 	}
 	want = slices.Clone(paths)
 	paths = append(paths, r.old)
-	invalid, err := r.Invalid(t.Context(), paths)
-	if err != nil || !slices.Equal(invalid, want) {
-		t.Errorf("%d of %d, %v", len(invalid), len(want), err)
+	sessions := r.host.Sessions(t)
+	got, err := r.Compare(t.Context(), target.Wanted{Paths: paths, Images: []string{"none@sha256:1"}, Running: r.old})
+	if err != nil || !slices.Equal(got.Paths, want) || !slices.Equal(got.Images, []string{"none@sha256:1"}) || len(got.Units) != 4 {
+		t.Errorf("%d of %d paths, images %q, units %q, %v", len(got.Paths), len(want), got.Images, got.Units, err)
+	}
+	if n := r.host.Sessions(t) - sessions; n != 1 {
+		t.Errorf("%d sessions", n)
 	}
 	if n := len(r.host.Calls(t, "nix-store")); n > 12 {
 		t.Errorf("nix-store was called %d times", n)
+	}
+	if got, err := r.Compare(t.Context(), target.Wanted{Paths: []string{r.old}}); err != nil || len(got.Paths) != 0 || got.Units != nil {
+		t.Errorf("what is there: %+v, %v", got, err)
+	}
+	for _, w := range []string{"", "-x", "/a b", "/a\n/b", "/'", "/\\"} {
+		if _, err := r.Compare(t.Context(), target.Wanted{Paths: []string{w}}); err == nil {
+			t.Errorf("%q was asked for", w)
+		}
+	}
+	r.host.Fail(t, fleettest.Fault{Program: "nix-store", Exit: 1, Stderr: "error: the database is broken", Times: 1})
+	if _, err := r.Compare(t.Context(), target.Wanted{Paths: []string{r.old}, Running: r.old}); err == nil || !strings.Contains(err.Error(), "the database is broken") {
+		t.Errorf("a store that does not answer: %v", err)
 	}
 }
 

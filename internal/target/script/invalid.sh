@@ -1,24 +1,11 @@
 #!/bin/sh
-# Which of the store paths on standard input, a line each, the machine lacks. Programs: nix-store.
+# invalid.sh PATH…: which of the store paths the machine lacks. Programs: nix-store, xargs.
 # shellcheck source-path=SCRIPTDIR
 # shellcheck source=common.sh
 . ./common.sh
 
-# Below what a command line may hold.
-ask() {
-  [ $# != 0 ] || return 0
-  list=$(nix-store --check-validity --print-invalid "$@")
-  [ -z "$list" ] || printf '%s\n' "$list" | while IFS= read -r path; do say path "$path"; done
-}
-
+list=$(printf '%s\n' "$@" | xargs nix-store --check-validity --print-invalid)
 begin_answer
-set --
-while IFS= read -r path; do
-  set -- "$@" "$path"
-  [ $# -lt 500 ] || {
-    ask "$@"
-    set --
-  }
-done
-ask "$@"
+set -f # a store path may hold "?"
+for path in $list; do say path "$path"; done
 end_answer

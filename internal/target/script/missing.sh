@@ -1,14 +1,16 @@
 #!/bin/sh
-# Which of the images on standard input, a line each, the machine lacks. Programs: docker.
+# missing.sh IMAGE…: which of the images the machine lacks. Programs: docker.
 # shellcheck source-path=SCRIPTDIR
 # shellcheck source=common.sh
 . ./common.sh
 
-# Without its daemon every image would be missing.
-docker version --format '{{.Server.Version}}' >/dev/null
+has() { docker image inspect --format '{{.Id}}' "$@" >/dev/null 2>&1 </dev/null; }
 
 begin_answer
-while IFS= read -r image; do
-  docker image inspect --format '{{.Id}}' "$image" >/dev/null 2>&1 </dev/null || say image "$image"
-done
+# Where all are there, as most often, one question will do.
+if ! has "$@"; then
+  # Without its daemon every image would be missing.
+  docker version --format '{{.Server.Version}}' >/dev/null
+  for image; do has "$image" || say image "$image"; done
+fi
 end_answer
