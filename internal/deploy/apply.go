@@ -71,9 +71,6 @@ func (r *Run) lockAll(ctx context.Context, hosts []HostPlan, work map[string]*ch
 		default:
 			err := c.lock(ctx)
 			errors.As(err, &held)
-			if err == nil {
-				err = c.lookAgain(ctx)
-			}
 			if err != nil {
 				c.refuse(ctx, err)
 			}
@@ -141,18 +138,21 @@ func (r *Run) told(result Result, h HostPlan) Result {
 	return result
 }
 
-// lock takes the machine's lock; one that is held is waited for as long as the
-// user said.
+// lock takes the machine's lock, and looks again; a lock that is held is waited for
+// as long as the user said.
 func (c *change) lock(ctx context.Context) error {
 	c.begin(Lock)
 	owner := c.run.Owner
 	owner.ID, owner.Since = c.run.ID, time.Now()
 	for until := time.Now().Add(c.run.Options.LockWait); ; {
-		err := c.machine.Lock(ctx, owner)
+		state, err := c.machine.LockAndProbe(ctx, owner)
 		var held *target.Held
 		if err == nil || !errors.As(err, &held) || time.Now().After(until) {
 			c.locked = err == nil || !errors.As(err, &held) // a lost answer may be a lock
-			return err
+			if err != nil {
+				return err
+			}
+			return c.compare(state)
 		}
 		if !sleep(ctx, min(c.run.Options.Timing.Sample, time.Until(until)+time.Millisecond)) {
 			return interruption(ctx)
@@ -160,13 +160,9 @@ func (c *change) lock(ctx context.Context) error {
 	}
 }
 
-// lookAgain asks the locked machine whether it still is what the plan was made
-// for: building takes its time, and so may the wait for the lock.
-func (c *change) lookAgain(ctx context.Context) error {
-	state, err := c.machine.Probe(ctx)
-	if err != nil {
-		return err
-	}
+// compare tells whether the locked machine still is what the plan was made for:
+// building takes its time, and so may the wait for the lock.
+func (c *change) compare(state target.State) error {
 	seen := c.plan.State
 	switch {
 	case underWay(state.Undo):

@@ -15,7 +15,7 @@ type Machine interface {
 	Missing(ctx context.Context, images []string) ([]string, error)
 	Pull(ctx context.Context, images []string, line func(string)) error
 
-	Lock(ctx context.Context, owner target.Owner) error
+	LockAndProbe(ctx context.Context, owner target.Owner) (target.State, error)
 	Unlock(ctx context.Context, id string) error
 
 	Arm(ctx context.Context, id string, deadline time.Duration, next string) (target.Before, error)

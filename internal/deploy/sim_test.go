@@ -160,17 +160,19 @@ func (m *simMachine) restart() {
 }
 
 func (m *simMachine) Probe(ctx context.Context) (s target.State, err error) {
-	err = m.call(ctx, "probe", func() error {
-		s = target.State{
-			Hostname: m.name, Arch: "aarch64", Now: time.Now(), Running: m.running, Profile: m.profile, Booted: m.profile, Generation: 1,
-			StoreFree: 8 << 30, DockerFree: 8 << 30, Failed: slices.Clone(m.failed), Lock: m.lock, Receipt: m.receipt,
-		}
-		if m.armed != nil {
-			s.Undo, s.UndoID = "armed", m.armed.id
-		}
-		return nil
-	})
+	err = m.call(ctx, "probe", func() error { s = m.state(); return nil })
 	return s, err
+}
+
+func (m *simMachine) state() target.State {
+	s := target.State{
+		Hostname: m.name, Arch: "aarch64", Now: time.Now(), Running: m.running, Profile: m.profile, Booted: m.profile, Generation: 1,
+		StoreFree: 8 << 30, DockerFree: 8 << 30, Failed: slices.Clone(m.failed), Lock: m.lock, Receipt: m.receipt,
+	}
+	if m.armed != nil {
+		s.Undo, s.UndoID = "armed", m.armed.id
+	}
+	return s
 }
 
 func (m *simMachine) Missing(ctx context.Context, images []string) ([]string, error) {
@@ -185,14 +187,19 @@ func (m *simMachine) Compare(ctx context.Context, w target.Wanted) (target.Diffe
 	return target.Difference{Paths: w.Paths, Images: w.Images}, m.call(ctx, "compare", func() error { return nil })
 }
 
-func (m *simMachine) Lock(ctx context.Context, o target.Owner) error {
-	return m.call(ctx, "lock", func() error {
+func (m *simMachine) LockAndProbe(ctx context.Context, o target.Owner) (s target.State, err error) {
+	err = m.call(ctx, "lock", func() error {
 		if m.lock != nil && m.lock.ID != o.ID {
 			return &target.Held{Host: m.name, Owner: *m.lock}
 		}
 		m.lock = &o
+		if m.draw() != none {
+			return m.failure(remote.Lost) // in between
+		}
+		s = m.state()
 		return nil
 	})
+	return s, err
 }
 
 func (m *simMachine) Unlock(ctx context.Context, id string) error {

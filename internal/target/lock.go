@@ -25,13 +25,34 @@ func (m Machine) Lock(ctx context.Context, o Owner) error {
 	if err := checkID(o.ID); err != nil {
 		return err
 	}
+	_, err := m.run(ctx, step{script: "lock.sh", says: "taking the lock", args: o.words()})
+	return err
+}
+
+// LockAndProbe takes the lock as Lock does, and asks what the machine is and runs
+// once that is done, in one session. With an error, the lock may be taken, unless
+// it is *Held.
+func (m Machine) LockAndProbe(ctx context.Context, o Owner) (State, error) {
+	if err := checkID(o.ID); err != nil {
+		return State{}, err
+	}
+	var s State
+	err := m.askAll(ctx, step{says: "taking the lock", output: 4 << 20},
+		part{script: "lock.sh", args: o.words()},
+		part{script: "probe.sh", read: func(a *answer) { s = a.state() }})
+	if err != nil {
+		return State{}, err
+	}
+	return s, nil
+}
+
+// words are the owner's for lock.sh.
+func (o Owner) words() []string {
 	dirty := "no"
 	if o.Dirty {
 		dirty = "yes"
 	}
-	_, err := m.run(ctx, step{script: "lock.sh", says: "taking the lock",
-		args: []string{o.ID, plain(o.User), plain(o.From), plain(o.Revision), dirty, fmt.Sprint(max(0, o.Since.Unix()))}})
-	return err
+	return []string{o.ID, plain(o.User), plain(o.From), plain(o.Revision), dirty, fmt.Sprint(max(0, o.Since.Unix()))}
 }
 
 // plain makes one short line of a text, whatever somebody's user name holds.

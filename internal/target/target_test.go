@@ -175,6 +175,34 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// TestLockAndProbe: one session, whose state is that of the locked machine.
+func TestLockAndProbe(t *testing.T) {
+	r := newRig(t)
+	before := r.host.Sessions(t)
+	s, err := r.LockAndProbe(t.Context(), owner("run-1"))
+	if err != nil || s.Running != r.old || s.Lock == nil || *s.Lock != owner("run-1") || r.host.Sessions(t)-before != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if s, err = r.LockAndProbe(t.Context(), owner("run-1")); err != nil || s.Running != r.old {
+		t.Errorf("again: %+v, %v", s, err)
+	}
+	var held *target.Held
+	if s, err = r.LockAndProbe(t.Context(), owner("run-2")); !errors.As(err, &held) || held.Owner != owner("run-1") || s.Running != "" {
+		t.Errorf("another's: %+v, %v", s, err)
+	}
+	ok(t, r.Unlock(t.Context(), "run-1"))
+	r.host.Fail(t, fleettest.Fault{Program: "systemctl", Exit: 1, Times: 1})
+	if _, err := r.LockAndProbe(t.Context(), owner("run-3")); err == nil || errors.As(err, &held) {
+		t.Errorf("a machine that does not say what it is: %v", err)
+	}
+	if lock := r.probe(t).Lock; lock == nil || lock.ID != "run-3" {
+		t.Errorf("lock %+v", lock)
+	}
+	if _, err := r.LockAndProbe(t.Context(), owner("a b")); err == nil {
+		t.Error("an id that is none")
+	}
+}
+
 // TestLockNames: whatever somebody is called.
 func TestLockNames(t *testing.T) {
 	r := newRig(t)
