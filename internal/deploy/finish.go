@@ -30,7 +30,7 @@ func (c *change) finish(outcome Outcome, err error) {
 	}
 	if c.locked {
 		c.closing(c.record)
-		if !c.leaveLock {
+		if c.locked && !c.leaveLock {
 			c.closing(c.unlock)
 		}
 	}
@@ -48,7 +48,7 @@ func (c *change) closing(do func(context.Context)) {
 }
 
 // record writes the receipt: on the machine when it runs or boots the new
-// system, and here whenever something was tried.
+// system, which gives the lock back, too, and here whenever something was tried.
 func (c *change) record(ctx context.Context) {
 	receipt, err := json.MarshalIndent(c.receipt(), "", "  ")
 	if err != nil {
@@ -57,8 +57,10 @@ func (c *change) record(ctx context.Context) {
 	}
 	switch c.result.Outcome {
 	case Deployed, Degraded, Staged, Tested:
-		if err := c.machine.WriteReceipt(ctx, c.run.ID, receipt); err != nil {
+		if err := c.machine.Conclude(ctx, c.run.ID, receipt); err != nil {
 			c.warn("no receipt was written on the machine: %v", err)
+		} else {
+			c.locked = false
 		}
 	case Refused, Interrupted, NotReached, Dry:
 		return

@@ -27,7 +27,7 @@ type Machine interface {
 	Health(ctx context.Context, old, next string) (target.Health, error)
 	Journal(ctx context.Context, unit string, lines int) ([]string, error)
 	ContainerLog(ctx context.Context, id string, lines int) ([]string, error)
-	WriteReceipt(ctx context.Context, id string, receipt []byte) error
+	Conclude(ctx context.Context, id string, receipt []byte) error
 }
 
 // Nix is the workstation's Nix and nixos-rebuild, as nix.Tool runs them.

@@ -344,12 +344,19 @@ func (m *simMachine) ContainerLog(ctx context.Context, _ string, _ int) ([]strin
 	return []string{"it said that"}, m.call(ctx, "container log", func() error { return nil })
 }
 
-func (m *simMachine) WriteReceipt(ctx context.Context, id string, receipt []byte) error {
+func (m *simMachine) Conclude(ctx context.Context, id string, receipt []byte) error {
 	return m.call(ctx, "receipt", func() error {
 		if err := m.owns(id); err != nil {
 			return err
 		}
+		if m.draw() != none {
+			return m.failure(remote.Lost) // before the receipt
+		}
 		m.receipt = receipt
+		if m.draw() != none {
+			return m.failure(remote.Lost) // after it
+		}
+		m.lock = nil
 		return nil
 	})
 }

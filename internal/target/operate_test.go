@@ -113,7 +113,7 @@ func TestReceiptsOfDeploys(t *testing.T) {
 		t.Errorf("none: %q, %v", all, err)
 	}
 	for _, id := range []string{"a", "b"} {
-		if err := errors.Join(m.Lock(t.Context(), target.Owner{ID: id}), m.WriteReceipt(t.Context(), id, []byte(`{"run":"`+id+"\"}\n")), m.Unlock(t.Context(), id)); err != nil {
+		if err := errors.Join(m.Lock(t.Context(), target.Owner{ID: id}), m.Conclude(t.Context(), id, []byte(`{"run":"`+id+"\"}\n"))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -118,7 +118,8 @@ func TestProbeChanges(t *testing.T) {
 	})
 	ok(t, r.Lock(t.Context(), owner("run-1")))
 	r.Activate(t.Context(), "run-1", r.new, "test", nil)
-	ok(t, r.WriteReceipt(t.Context(), "run-1", []byte("{\"a\": \"ä\"}\n")))
+	ok(t, r.Conclude(t.Context(), "run-1", []byte("{\"a\": \"ä\"}\n")))
+	ok(t, r.Lock(t.Context(), owner("run-1")))
 	r.host.Program(t, "df", "echo Avail; echo '   4096'; echo 8192")
 	r.host.Program(t, "uname", "case $1 in -m) echo riscv64 ;; *) /usr/bin/uname $1 ;; esac")
 	s := r.probe(t)
@@ -251,7 +252,7 @@ func TestLockLost(t *testing.T) {
 		"activate":   func(ctx context.Context) error { return r.Activate(ctx, "run-1", r.new, "test", nil) },
 		"profile":    func(ctx context.Context) error { return r.SetProfile(ctx, "run-1", r.new) },
 		"generation": func(ctx context.Context) error { return r.SwitchGeneration(ctx, "run-1", 1) },
-		"receipt":    func(ctx context.Context) error { return r.WriteReceipt(ctx, "run-1", nil) },
+		"receipt":    func(ctx context.Context) error { return r.Conclude(ctx, "run-1", nil) },
 	} {
 		is(t, step(t.Context()), target.ErrLockLost)
 		ok(t, r.Lock(t.Context(), owner("run-2")))
@@ -489,9 +490,9 @@ func TestReceipts(t *testing.T) {
 		id := fmt.Sprintf("run-%02d", i)
 		r.host.Program(t, "date", fmt.Sprintf("case $* in *%%s) exec /usr/bin/date +%%s ;; esac; echo 20260101T0000%02dZ", i))
 		ok(t, r.Lock(t.Context(), owner(id)))
-		ok(t, r.WriteReceipt(t.Context(), id, []byte("older")))
-		ok(t, r.WriteReceipt(t.Context(), id, []byte(id)))
-		ok(t, r.Unlock(t.Context(), id))
+		ok(t, r.Conclude(t.Context(), id, []byte("older")))
+		ok(t, r.Lock(t.Context(), owner(id))) // the answer was lost
+		ok(t, r.Conclude(t.Context(), id, []byte(id)))
 	}
 	if got := string(r.probe(t).Receipt); got != "run-24" {
 		t.Errorf("receipt %s", got)
@@ -500,9 +501,22 @@ func TestReceipts(t *testing.T) {
 	if len(kept) != 23 || kept[0] != "run-05" || kept[20] != ".receipts" || kept[21] != "receipt.json" || kept[22] != "755" || !slices.Contains(kept, "run-24") || slices.Contains(kept, "run-01") {
 		t.Errorf("%q", kept)
 	}
-	if r.WriteReceipt(t.Context(), "run-24", make([]byte, 2_000_000)) == nil {
+	if r.Conclude(t.Context(), "run-24", make([]byte, 2_000_000)) == nil {
 		t.Error("a receipt of 2 MB")
 	}
+	if r.probe(t).Lock != nil {
+		t.Error("the lock was not given back")
+	}
+	t.Run("a disk that takes none", func(t *testing.T) {
+		ok(t, r.Lock(t.Context(), owner("run-25")))
+		r.host.Program(t, "ln", "echo 'No space left on device' >&2; exit 1")
+		if err := r.Conclude(t.Context(), "run-25", []byte("lost")); err == nil || !strings.Contains(err.Error(), "No space left") {
+			t.Errorf("error %v", err)
+		}
+		if s := r.probe(t); s.Lock == nil || string(s.Receipt) != "run-24" {
+			t.Errorf("%+v", s)
+		}
+	})
 }
 
 func TestReboot(t *testing.T) {

@@ -5,7 +5,7 @@
 # shellcheck source=common.sh
 . ./common.sh
 
-mkdir -p "$base"
+[ -d "$base" ] || mkdir -p "$base"
 new=$(mktemp -d "$base/new.XXXXXX")
 trap 'rm -rf "$new"' EXIT
 {
@@ -28,3 +28,4 @@ while ! mv -T "$new" "$lock" 2>/dev/null; do
   fi
   tries=$((tries + 1)) # it was given back in between
 done
+trap - EXIT

@@ -7,8 +7,8 @@
 require_lock "$1"
 folder=/var/lib/pistack
 history=$folder/.receipts
-(umask 022 && mkdir -p "$folder")
-mkdir -p "$history"
+[ -d "$folder" ] || (umask 022 && mkdir -p "$folder")
+[ -d "$history" ] || mkdir -p "$history"
 
 new=$(mktemp "$folder/.receipt.XXXXXX")
 trap 'rm -f "$new"' EXIT
@@ -17,6 +17,7 @@ sync "$new"
 rm -f "$history"/????????T??????Z-"$1.json" # of an attempt whose answer was lost
 ln "$new" "$history/$(date -u +%Y%m%dT%H%M%SZ)-$1.json"
 mv -T "$new" "$folder/receipt.json"
+trap - EXIT
 
 set -- "$history"/*.json # in order of time
 while [ $# -gt 20 ]; do

@@ -4,11 +4,13 @@
 # shellcheck source=common.sh
 . ./common.sh
 
-owner=$(cat "$lock/owner" 2>/dev/null) || exit 0
-if [ "$(value_of "$lock/owner" id)" != "$1" ]; then
-  begin_answer
-  printf '%s\n' "$owner"
-  end_answer
-  exit "$held"
+read_value "$lock/owner" id
+if [ "$value" = "$1" ]; then
+  release "$1"
+  exit
 fi
-release "$1"
+owner=$(cat "$lock/owner" 2>/dev/null) || exit 0
+begin_answer
+printf '%s\n' "$owner"
+end_answer
+exit "$held"
