@@ -22,7 +22,7 @@ func (r *Run) Plan(ctx context.Context, hosts []fleet.Host) (Plan, error) {
 	for i, h := range hosts {
 		p.Hosts[i].Host = h
 	}
-	for _, step := range []func(context.Context, []HostPlan) error{r.probe, r.evaluate, r.build, r.inspect} {
+	for _, step := range []func(context.Context, []HostPlan) error{r.survey, r.build, r.inspect} {
 		if err := step(ctx, p.Hosts); err != nil {
 			return p, err
 		}
@@ -54,27 +54,53 @@ func each(ctx context.Context, limit int, hosts []HostPlan, do func(*HostPlan) e
 	return interruption(ctx)
 }
 
-// probe connects before anything is evaluated: a wrong key, an unreachable host
-// or another architecture is then known at once.
-func (r *Run) probe(ctx context.Context, hosts []HostPlan) error {
-	return each(ctx, r.Options.Parallel, hosts, func(h *HostPlan) error {
-		r.event(Event{Host: h.Host.Name, Kind: Begun, Phase: Preflight})
-		state, err := r.Machine(h.Host.Name).Probe(ctx)
-		if err != nil {
+// survey asks every host what it runs, and evaluates the system of each that can
+// be deployed to as soon as that is known. Nothing is built before all have answered.
+func (r *Run) survey(ctx context.Context, hosts []HostPlan) error {
+	asking, evaluating := newSlots(r.Options.Parallel), newSlots(r.Options.EvalJobs)
+	return each(ctx, len(hosts), hosts, func(h *HostPlan) error {
+		if err := asking.use(ctx, func() error { return r.probe(ctx, h) }); err != nil {
 			return err
 		}
-		h.State = state
-		h.Since = revisionOf(state.Receipt)
-		if state.Lock != nil && r.Options.LockWait == 0 {
-			return &target.Held{Host: h.Host.Name, Owner: *state.Lock}
-		}
-		problem, warnings := fit(h.Host, state, time.Now())
-		for _, w := range warnings {
-			h.Warnings = append(h.Warnings, w)
-			r.event(Event{Host: h.Host.Name, Kind: Warning, Phase: Preflight, Text: w})
-		}
-		return problem
+		return evaluating.use(ctx, func() error { return r.evaluate(ctx, h) })
 	})
+}
+
+// slots bound how many do something at once.
+type slots chan struct{}
+
+func newSlots(n int) slots { return make(slots, max(n, 1)) }
+
+// use waits for a slot, and gives it back after do.
+func (s slots) use(ctx context.Context, do func() error) error {
+	select {
+	case s <- struct{}{}:
+	case <-ctx.Done():
+		return interruption(ctx)
+	}
+	defer func() { <-s }()
+	return do()
+}
+
+// probe connects before the host is evaluated: a wrong key, an unreachable host or
+// another architecture is then known at once.
+func (r *Run) probe(ctx context.Context, h *HostPlan) error {
+	r.event(Event{Host: h.Host.Name, Kind: Begun, Phase: Preflight})
+	state, err := r.Machine(h.Host.Name).Probe(ctx)
+	if err != nil {
+		return err
+	}
+	h.State = state
+	h.Since = revisionOf(state.Receipt)
+	if state.Lock != nil && r.Options.LockWait == 0 {
+		return &target.Held{Host: h.Host.Name, Owner: *state.Lock}
+	}
+	problem, warnings := fit(h.Host, state, time.Now())
+	for _, w := range warnings {
+		h.Warnings = append(h.Warnings, w)
+		r.event(Event{Host: h.Host.Name, Kind: Warning, Phase: Preflight, Text: w})
+	}
+	return problem
 }
 
 // revisionOf reads the revision of a receipt that a machine gave; it is only
@@ -87,20 +113,18 @@ func revisionOf(receipt []byte) string {
 	return r.Revision
 }
 
-// evaluate finds out each host's new system, in a process each, so that memory
-// is bounded by their number at once.
-func (r *Run) evaluate(ctx context.Context, hosts []HostPlan) error {
-	return each(ctx, r.Options.EvalJobs, hosts, func(h *HostPlan) error {
-		name := h.Host.Name
-		r.event(Event{Host: name, Kind: Begun, Phase: Evaluate})
-		s, err := r.Nix.Evaluate(ctx, name, r.lines(name, Evaluate))
-		if err != nil {
-			return err
-		}
-		h.System, h.Derivation = s.Path, s.Derivation
-		h.Unchanged = runs(r.Options.Action, h.State, s.Path)
-		return nil
-	})
+// evaluate finds out the host's new system, in a process of its own, so that memory
+// is bounded by how many there are at once.
+func (r *Run) evaluate(ctx context.Context, h *HostPlan) error {
+	name := h.Host.Name
+	r.event(Event{Host: name, Kind: Begun, Phase: Evaluate})
+	s, err := r.Nix.Evaluate(ctx, name, r.lines(name, Evaluate))
+	if err != nil {
+		return err
+	}
+	h.System, h.Derivation = s.Path, s.Derivation
+	h.Unchanged = runs(r.Options.Action, h.State, s.Path)
+	return nil
 }
 
 // build builds all systems that are not running yet, in one go.
