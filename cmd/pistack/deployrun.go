@@ -61,7 +61,7 @@ func openDeployment(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*deplo
 	d := &deployment{root: f.Root, hosts: hosts, machines: m, archive: archive, progress: newProgress(c, hosts)}
 	d.Run = &deploy.Run{
 		ID: id, Owner: owner(state), Options: options, Revision: state.Commit, Dirty: state.Dirty,
-		Nix:       nix.Tool{Root: f.Root, SSHOptions: m.connections.SSHOptions, BuildHost: c.String("build-host"), Substitute: len(f.Caches) > 0},
+		Nix:       nix.Tool{Root: f.Root, SSHOptions: m.connections.SSHOptions, Hold: m.connections.Hold, BuildHost: c.String("build-host"), Substitute: len(f.Caches) > 0},
 		Machine:   func(host string) deploy.Machine { return m.machine(host) },
 		Sudo:      func(host string) bool { return m.sudo(c.Context, host) },
 		ImageSize: imageSizes(f),

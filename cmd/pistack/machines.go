@@ -52,6 +52,10 @@ func openMachines(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*machine
 	return openMachinesWithin(c, f, hosts, 0)
 }
 
+// sharedPerHost is how many connections stay open for each host that is worked on
+// at once: each work of some steps then finds its own open.
+const sharedPerHost = 3
+
 // openMachinesWithin is openMachines with a limit for each thing that is asked of
 // them; 0 for the usual one.
 func openMachinesWithin(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host, limit time.Duration) (*machines, error) {
@@ -63,7 +67,7 @@ func openMachinesWithin(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host, lim
 	if err != nil {
 		return nil, err
 	}
-	options := remote.Options{Dir: state, Limit: limit, RuntimeDir: os.Getenv("XDG_RUNTIME_DIR")}
+	options := remote.Options{Dir: state, Limit: limit, Shared: sharedPerHost * c.Int("parallel"), RuntimeDir: os.Getenv("XDG_RUNTIME_DIR")}
 	if options.IdentityFile, err = identityFile(c); err != nil {
 		return nil, err
 	}

@@ -32,6 +32,8 @@ type Tool struct {
 	// SSHOptions are those of every ssh to a machine: words without spaces or
 	// quotes, for NIX_SSHOPTS has no quoting.
 	SSHOptions func(host string) []string
+	// Hold keeps the connection that they name open until done is called.
+	Hold func(host string) (done func())
 }
 
 // buildSystems are what a build host is trusted to build: those of the machines.

@@ -62,7 +62,7 @@ func newTool(t *testing.T) Tool {
 	}
 	t.Setenv("NIX_CONFIG", "sandbox = false\nbuild-users-group =\nsubstitute = false")
 	t.Setenv("HOME", root)
-	return Tool{Root: root, SSHOptions: func(string) []string { return []string{"-F", "/config"} }}
+	return Tool{Root: root, SSHOptions: func(string) []string { return []string{"-F", "/config"} }, Hold: func(string) func() { return func() {} }}
 }
 
 // TestBuild: what can be built is, beside what cannot, and what is built can be
@@ -140,7 +140,7 @@ func wantGood(t *testing.T, tool Tool, system string) {
 func TestRebuild(t *testing.T) {
 	bin := t.TempDir()
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
-	tool := Tool{Root: bin, SSHOptions: func(host string) []string { return []string{"-F", "/config", "-o", "ControlPath=/run/" + host} }}
+	tool := Tool{Root: bin, SSHOptions: func(host string) []string { return []string{"-F", "/config", "-o", "ControlPath=/run/" + host} }, Hold: func(string) func() { return func() {} }}
 	program := func(script string) {
 		if err := os.WriteFile(filepath.Join(bin, "nixos-rebuild"), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
 			t.Fatal(err)

@@ -20,6 +20,7 @@ func (t Tool) CopyCommand(host, system string) run.Command {
 
 // Copy runs CopyCommand.
 func (t Tool) Copy(ctx context.Context, host, system string, line func(string)) error {
+	defer t.Hold(host)()
 	if err := run.Stream(ctx, t.CopyCommand(host, system), line); err != nil {
 		return explain(host, "the system could not be copied", err)
 	}
@@ -55,6 +56,7 @@ func (t Tool) rebuild(r Rebuild, source ...string) run.Command {
 // Rebuild runs nixos-rebuild. An error is a *RebuildError where the program ran
 // at all.
 func (t Tool) Rebuild(ctx context.Context, r Rebuild, line func(string)) error {
+	defer t.Hold(r.Host)()
 	err := run.Stream(ctx, t.RebuildCommand(r), line)
 	if lacksStorePath(err) {
 		line("this nixos-rebuild has no --store-path: it evaluates the flake once more")

@@ -2,16 +2,12 @@ package remote
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
-
-	"pistack/internal/run"
 )
 
 const (
@@ -26,22 +22,32 @@ const (
 )
 
 // Connections are the shared connections of one run: the first call to a machine
-// opens one, later calls are sessions of it.
+// opens one, later calls are sessions of it. Of more than Options.Shared, those
+// that were not used for longest are closed, and opened again when they are.
 type Connections struct {
 	config *Config
 	dir    string // private; holds the control sockets
-	mu     sync.Mutex
+	ending sync.WaitGroup
+
+	mu     sync.Mutex // around the rest, and what a connection says so of
 	hosts  map[string]*connection
+	opened int // names the sockets
+	uses   int // counts, so that the last use of each is known
 	closed bool
 }
 
 // connection is what is known of one machine.
 type connection struct {
-	socket  string
 	slots   chan struct{} // a place for each session
 	opening chan struct{} // held by the call that opens the shared connection
-	mu      sync.Mutex
-	user    string // "" until known
+
+	mu   sync.Mutex
+	user string // "" until known
+
+	// Guarded by Connections.mu.
+	socket string // of the shared connection that is open or is going to be; "" for none
+	users  int    // that use it now
+	last   int    // Connections.uses when it was used last
 }
 
 // Open makes the private folder for control sockets. The configuration has to be
@@ -58,7 +64,7 @@ func (c *Config) Open() (*Connections, error) {
 // short enough for a socket in it, and plain enough for ssh.
 func socketFolder(runtime string) (string, error) {
 	for _, base := range []string{runtime, os.TempDir()} {
-		longest := filepath.Join(base, "pistack-0123456789", socketName(""))
+		longest := filepath.Join(base, "pistack-0123456789", "0123456789")
 		if !filepath.IsAbs(base) || checkDir(base) != nil || len(longest) > maxSocket {
 			continue
 		}
@@ -69,44 +75,19 @@ func socketFolder(runtime string) (string, error) {
 	return os.MkdirTemp("/tmp", "pistack-")
 }
 
-// socketName is short whatever the host's name is.
-func socketName(host string) string {
-	sum := sha256.Sum256([]byte(host))
-	return hex.EncodeToString(sum[:8])
-}
-
 // Close ends all shared connections and removes the folder. Calls after it fail.
 func (cs *Connections) Close() {
 	cs.mu.Lock()
 	closed := cs.closed
 	cs.closed = true
+	if !closed {
+		for _, c := range cs.hosts { // no call adds one any more
+			cs.end(c)
+		}
+	}
 	cs.mu.Unlock()
-	if closed {
-		return
-	}
-	var wait sync.WaitGroup
-	gate := make(chan struct{}, 16)
-	for host, c := range cs.hosts { // no call adds one any more
-		wait.Go(func() {
-			gate <- struct{}{}
-			cs.drop(host, c)
-			<-gate
-		})
-	}
-	wait.Wait()
+	cs.ending.Wait()
 	os.RemoveAll(cs.dir) // sockets only; what cannot be removed is in a private folder of /run or /tmp
-}
-
-// drop ends the shared connection of a machine, when there is one.
-func (cs *Connections) drop(host string, c *connection) {
-	if _, err := os.Lstat(c.socket); err != nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	// It fails when the connection is gone by itself, which is as good.
-	_, _ = run.Output(ctx, run.Command{Argv: []string{"ssh", "-F", cs.config.Path(), "-o", "ControlPath=" + c.socket, "-O", "exit", host}, OwnGroup: true})
-	os.Remove(c.socket)
 }
 
 // connection finds or makes the entry of a machine.
@@ -122,10 +103,75 @@ func (cs *Connections) connection(host string) (*connection, error) {
 	}
 	c, ok := cs.hosts[host]
 	if !ok {
-		c = &connection{socket: filepath.Join(cs.dir, socketName(host)), slots: make(chan struct{}, sessions), opening: make(chan struct{}, 1), user: h.User}
+		c = &connection{slots: make(chan struct{}, sessions), opening: make(chan struct{}, 1), user: h.User}
 		cs.hosts[host] = c
 	}
 	return c, nil
+}
+
+// share gives the socket of a machine's shared connection, which stays until done
+// is called. A socket never takes the place of another: what is left of one that
+// was closed cannot be mistaken for the next.
+func (cs *Connections) share(c *connection) (socket string, done func()) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if c.socket == "" {
+		cs.opened++
+		c.socket = filepath.Join(cs.dir, fmt.Sprint(cs.opened))
+	}
+	c.users++
+	return c.socket, sync.OnceFunc(func() { cs.leave(c) })
+}
+
+func (cs *Connections) leave(c *connection) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.uses++
+	c.users--
+	c.last = cs.uses
+	for !cs.closed {
+		oldest := cs.excess()
+		if oldest == nil {
+			return
+		}
+		cs.end(oldest)
+	}
+}
+
+// excess is the idle connection to close next; nil when there are not too many.
+func (cs *Connections) excess() (oldest *connection) {
+	open := 0
+	for _, c := range cs.hosts {
+		if c.socket == "" {
+			continue
+		}
+		open++
+		if c.users == 0 && (oldest == nil || c.last < oldest.last) {
+			oldest = c
+		}
+	}
+	if most := cs.config.options.Shared; most == 0 || open <= most {
+		return nil
+	}
+	return oldest
+}
+
+// end closes the shared connection of a machine, when there is one. Whoever comes
+// next opens another. cs.mu is held.
+func (cs *Connections) end(c *connection) {
+	if socket := c.socket; socket != "" {
+		c.socket = ""
+		cs.ending.Go(func() { endShared(socket) })
+	}
+}
+
+// drop ends a shared connection that has failed, unless it is gone already.
+func (cs *Connections) drop(c *connection, socket string) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if c.socket == socket {
+		cs.end(c)
+	}
 }
 
 // userOf says who logs in; ssh is asked when the repository does not say.
@@ -143,16 +189,16 @@ func (cs *Connections) userOf(ctx context.Context, host string, c *connection) (
 	return c.user, nil
 }
 
-// enter waits for a place, and lets one call at a time open the shared
-// connection: others would each open one of their own. It returns what gives the
-// place back.
-func (c *connection) enter(ctx context.Context, fresh bool) (leave func(), err error) {
+// enter waits for a place, and lets one call at a time open the shared connection
+// of a socket: others would each open one of their own. Without a socket nothing is
+// shared. It returns what gives the place back.
+func (c *connection) enter(ctx context.Context, socket string) (leave func(), err error) {
 	select {
 	case c.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	if fresh || c.open() {
+	if socket == "" || exists(socket) {
 		return func() { <-c.slots }, nil
 	}
 	select {
@@ -162,15 +208,15 @@ func (c *connection) enter(ctx context.Context, fresh bool) (leave func(), err e
 		return nil, ctx.Err()
 	}
 	done := make(chan struct{})
-	go c.release(done)
+	go c.release(socket, done)
 	return func() { close(done); <-c.slots }, nil
 }
 
 // release lets the next call begin as soon as the shared connection is there, or
 // the call that should have opened it is over.
-func (c *connection) release(done <-chan struct{}) {
+func (c *connection) release(socket string, done <-chan struct{}) {
 	defer func() { <-c.opening }()
-	for tick := 5 * time.Millisecond; !c.open(); tick = min(2*tick, 200*time.Millisecond) {
+	for tick := 5 * time.Millisecond; !exists(socket); tick = min(2*tick, 200*time.Millisecond) {
 		select {
 		case <-done:
 			return
@@ -179,21 +225,21 @@ func (c *connection) release(done <-chan struct{}) {
 	}
 }
 
-func (c *connection) open() bool {
-	_, err := os.Lstat(c.socket)
+func exists(socket string) bool {
+	_, err := os.Lstat(socket)
 	return err == nil
 }
 
-// options are those of one call, on top of the configuration.
-func (c *connection) options(fresh bool) []string {
-	if fresh {
+// sharing are the options of a call, on top of the configuration.
+func sharing(socket string) []string {
+	if socket == "" {
 		return []string{"-o", "ControlMaster=no", "-o", "ControlPath=none"}
 	}
-	return []string{"-o", "ControlMaster=auto", "-o", "ControlPath=" + c.socket, "-o", "ControlPersist=" + persist}
+	return []string{"-o", "ControlMaster=auto", "-o", "ControlPath=" + socket, "-o", "ControlPersist=" + persist}
 }
 
 // argv is the ssh command line of a call.
-func (cs *Connections) argv(c *connection, call Call, command string) []string {
-	argv := append([]string{"ssh", "-F", cs.config.Path(), "-T"}, c.options(call.Fresh)...)
-	return append(argv, call.Host, "--", strings.TrimSpace(command))
+func (cs *Connections) argv(host, socket, command string) []string {
+	argv := append([]string{"ssh", "-F", cs.config.Path(), "-T"}, sharing(socket)...)
+	return append(argv, host, "--", strings.TrimSpace(command))
 }

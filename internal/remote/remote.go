@@ -30,6 +30,7 @@ type Options struct {
 	IdentityFile string        // private key for ssh; empty for ssh's own choice
 	UserConfig   string        // the user's ~/.ssh/config; empty for none
 	Limit        time.Duration // of a Call that names none; 0: one minute
+	Shared       int           // shared connections that are open at a time, but for those in use; 0: any number
 	RuntimeDir   string        // XDG_RUNTIME_DIR, where control sockets go; empty, or too long a path: /tmp
 }
 

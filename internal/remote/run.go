@@ -43,9 +43,15 @@ func (cs *Connections) Run(ctx context.Context, call Call) ([]byte, error) {
 	if call.Limit == 0 {
 		call.Limit = cmp.Or(cs.config.options.Limit, defaultLimit)
 	}
+	socket := ""
+	if !call.Fresh {
+		var done func()
+		socket, done = cs.share(c)
+		defer done()
+	}
 	limited, cancel := context.WithTimeout(ctx, call.Limit)
 	defer cancel()
-	out, err := cs.try(limited, c, call)
+	out, err := cs.try(limited, c, socket, call)
 	if ctx.Err() != nil {
 		return out, ctx.Err()
 	}
@@ -56,7 +62,7 @@ func (cs *Connections) Run(ctx context.Context, call Call) ([]byte, error) {
 	// The shared connection was not asked by a call with one of its own, and may
 	// carry what must not end here: nixos-rebuild.
 	if !call.Fresh && (Is(err, TimedOut) || Is(err, Lost)) {
-		cs.drop(call.Host, c) // whatever comes next takes a new connection
+		cs.drop(c, socket) // whatever comes next takes a new connection
 	}
 	return out, err
 }
@@ -66,12 +72,12 @@ func isExit(err error) bool {
 	return errors.As(err, &exit)
 }
 
-func (cs *Connections) try(ctx context.Context, c *connection, call Call) ([]byte, error) {
+func (cs *Connections) try(ctx context.Context, c *connection, socket string, call Call) ([]byte, error) {
 	user, err := cs.userOf(ctx, call.Host, c)
 	if err != nil {
 		return nil, err
 	}
-	leave, err := c.enter(ctx, call.Fresh)
+	leave, err := c.enter(ctx, socket)
 	if err != nil {
 		return nil, err
 	}
@@ -79,15 +85,15 @@ func (cs *Connections) try(ctx context.Context, c *connection, call Call) ([]byt
 	wait := firstWait
 	for attempt := 1; ; attempt++ {
 		s := newSession(call, user)
-		err := run.Both(ctx, s.command(cs.argv(c, call, command(user, len(s.script)))), &s.out, s.stderr)
+		err := run.Both(ctx, s.command(cs.argv(call.Host, socket, command(user, len(s.script)))), &s.out, s.stderr)
 		s.flush()
 		err = s.explain(cs.config, err)
 		if err == nil || attempt == attempts || !s.refused() {
 			return s.out.kept(), err
 		}
 		// What a jump host said is heard only on a connection that is not shared.
-		if s.proxied() && !call.Fresh {
-			call.Fresh = true
+		if s.proxied() && socket != "" {
+			socket = ""
 			continue
 		}
 		select {

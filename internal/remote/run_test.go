@@ -162,6 +162,55 @@ func TestSharing(t *testing.T) {
 	}
 }
 
+// TestBounded: of idle connections as many stay open as were asked for, those that
+// were used last; one that is in use or held is not closed.
+func TestBounded(t *testing.T) {
+	f, cs := start(t, 3, func(_ []remote.Host, o *remote.Options) { o.Shared = 1 })
+	run := func(host string) {
+		t.Helper()
+		if _, err := cs.Run(t.Context(), remote.Call{Host: host, Step: "testing", Script: "true"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opened := func(i, want int) {
+		t.Helper()
+		if got := f.Hosts[i].Connections(t); got != want {
+			t.Errorf("%s: %d connections, want %d", f.Hosts[i].Name, got, want)
+		}
+	}
+	run("h001")
+	run("h001")
+	opened(0, 1)
+	run("h002")
+	run("h001")
+	opened(0, 2)
+	done := cs.Hold("h001")
+	run("h002")
+	run("h003")
+	run("h001")
+	opened(0, 2)
+	done()
+	run("h003")
+	run("h001")
+	opened(0, 3)
+
+	begun, ended := make(chan bool), make(chan error)
+	go func() {
+		c := call("echo begun; while [ ! -e /run/go ]; do sleep 0.05; done")
+		c.Line = func(string) { close(begun) }
+		_, err := cs.Run(t.Context(), c)
+		ended <- err
+	}()
+	<-begun
+	run("h002")
+	run("h003")
+	run("h002")
+	f.Hosts[0].Shell(t, "touch /run/go")
+	if err := <-ended; err != nil {
+		t.Errorf("what ran meanwhile: %v", err)
+	}
+}
+
 // TestSocketFolder: short, private, and gone after Close, whatever the folder for
 // such things is called.
 func TestSocketFolder(t *testing.T) {
