@@ -132,8 +132,8 @@ func (d *deployment) Close() {
 
 // sudo tells whether ssh logs in as somebody who is not root.
 func (m *machines) sudo(ctx context.Context, host string) bool {
-	settings, err := m.config.Resolve(ctx, host)
-	return err == nil && settings.User != "root"
+	user, err := m.connections.User(ctx, host)
+	return err == nil && user != "root"
 }
 
 // toolsAreThere looks before anything is done, so that no run ends halfway.

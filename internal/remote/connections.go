@@ -174,6 +174,15 @@ func (cs *Connections) drop(c *connection, socket string) {
 	}
 }
 
+// User says who logs in to a machine.
+func (cs *Connections) User(ctx context.Context, host string) (string, error) {
+	c, err := cs.connection(host)
+	if err != nil {
+		return "", err
+	}
+	return cs.userOf(ctx, host, c)
+}
+
 // userOf says who logs in; ssh is asked when the repository does not say.
 func (cs *Connections) userOf(ctx context.Context, host string, c *connection) (string, error) {
 	c.mu.Lock()
