@@ -112,7 +112,11 @@ func (c *Config) write() error {
 		return err
 	}
 	for _, name := range []string{knownHostsName, configName} { // in the order in which one names the other
-		if err := renameio.WriteFile(filepath.Join(c.dir, name), []byte(c.texts[name]), 0o600); err != nil {
+		path := filepath.Join(c.dir, name)
+		if text, err := os.ReadFile(path); err == nil && string(text) == c.texts[name] {
+			continue // as most often: a sync takes longer than all the rest
+		}
+		if err := renameio.WriteFile(path, []byte(c.texts[name]), 0o600); err != nil {
 			return err
 		}
 	}
