@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -195,12 +196,12 @@ func stacksToBuild(c *ucli.Context, w *generate.Workspace, names []string, hosts
 
 // staleBuilds reports built images that are of other files than those that are
 // there now: a deploy would bring what nobody looks at.
-func staleBuilds(c *ucli.Context, w *generate.Workspace, results []generate.Result) ([]compose.Finding, error) {
+func staleBuilds(ctx context.Context, w *generate.Workspace, results []generate.Result) ([]compose.Finding, error) {
 	hasher := hasherOf(w)
 	var found []compose.Finding
 	for _, r := range results {
 		for _, i := range r.Images {
-			stale, err := hasher.Stale(c.Context, i.Stack, i.Builds, i.Lock)
+			stale, err := hasher.Stale(ctx, i.Stack, i.Builds, i.Lock)
 			if err != nil {
 				return nil, err
 			}

@@ -69,7 +69,7 @@ func check(c *ucli.Context) error {
 		return err
 	}
 	defer w.Close()
-	stale, err := staleBuilds(c, w, results)
+	stale, err := staleBuilds(c.Context, w, results)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"pistack/internal/deploy"
 	"pistack/internal/fleet"
 	"pistack/internal/generate"
+	"pistack/internal/git"
 	"pistack/internal/view"
 )
 
@@ -147,15 +149,13 @@ func planned(c *ucli.Context) (*deployment, deploy.Plan, error) {
 			return nil, deploy.Plan{}, err
 		}
 	}
-	if err := ready(c, f, hosts); err != nil {
-		return nil, deploy.Plan{}, err
-	}
 	d, err := openDeployment(c, f, hosts)
 	if err != nil {
 		return nil, deploy.Plan{}, err
 	}
 	plan, err := d.Plan(c.Context, hosts)
 	d.progress.Close()
+	_, _ = d.findings.WriteTo(c.App.ErrWriter) // the error says as much
 	if err != nil {
 		d.Close()
 		return nil, plan, broken(c, err)
@@ -167,25 +167,32 @@ func planned(c *ucli.Context) (*deployment, deploy.Plan, error) {
 }
 
 // ready refuses hosts whose generated files are not what the stacks say now, or
-// not all visible to the flake.
-func ready(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) error {
-	w, err := generate.Open(c.Context, f, openMemo())
+// not all visible to the flake, and finds out what is deployed. Hosts are asked
+// what they run at the same time.
+func (d *deployment) ready(ctx context.Context, c *ucli.Context, f *fleet.Fleet) error {
+	state, err := git.ReadState(ctx, f.Root)
+	if err != nil {
+		return err
+	}
+	d.Owner, d.Revision, d.Dirty = owner(state), state.Commit, state.Dirty
+	w, err := generate.Open(ctx, f, openMemo())
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	results, err := loadAll(c, w, hosts)
+	results, err := w.Hosts(ctx, d.hosts, func(int) {})
 	if err != nil {
 		return err
 	}
-	if err := refuseErrors(c, results, "nothing was deployed"); err != nil {
+	coloured := inColour(c.App.ErrWriter)
+	if err := refuse(&d.findings, coloured, findingsOf(results), "nothing was deployed"); err != nil {
 		return err
 	}
-	stale, err := staleBuilds(c, w, results)
+	stale, err := staleBuilds(ctx, w, results)
 	if err != nil {
 		return err
 	}
-	if err := refuseFindings(c, stale, "nothing was deployed"); err != nil {
+	if err := refuse(&d.findings, coloured, stale, "nothing was deployed"); err != nil {
 		return err
 	}
 	var problems []error

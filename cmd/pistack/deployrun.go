@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -36,6 +37,7 @@ type deployment struct {
 	machines *machines
 	archive  *deploy.Folder
 	progress view.Progress
+	findings bytes.Buffer // what ready says; shown when progress is no more
 }
 
 // openDeployment makes everything ready for a run over hosts that are fit to be
@@ -48,10 +50,6 @@ func openDeployment(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*deplo
 	if err := toolsAreThere(); err != nil {
 		return nil, err
 	}
-	state, err := git.ReadState(c.Context, f.Root)
-	if err != nil {
-		return nil, err
-	}
 	m, err := openMachinesWithin(c, f, hosts, options.Timing.Step)
 	if err != nil {
 		return nil, err
@@ -60,7 +58,7 @@ func openDeployment(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*deplo
 	archive := deploy.NewFolder(m.state, id, time.Now())
 	d := &deployment{root: f.Root, hosts: hosts, machines: m, archive: archive, progress: newProgress(c, hosts)}
 	d.Run = &deploy.Run{
-		ID: id, Owner: owner(state), Options: options, Revision: state.Commit, Dirty: state.Dirty,
+		ID: id, Options: options,
 		Nix:       nix.Tool{Root: f.Root, SSHOptions: m.connections.SSHOptions, Hold: m.connections.Hold, BuildHost: c.String("build-host"), Substitute: len(f.Caches) > 0},
 		Machine:   func(host string) deploy.Machine { return m.machine(host) },
 		Sudo:      func(host string) bool { return m.sudo(c.Context, host) },
@@ -68,6 +66,7 @@ func openDeployment(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*deplo
 		Deliver:   overSSH{d},
 		Sink:      func(e deploy.Event) { d.progress.Event(e) },
 		Archive:   archive,
+		Ready:     func(ctx context.Context) error { return d.ready(ctx, c, f) },
 	}
 	return d, nil
 }

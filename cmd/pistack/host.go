@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -74,6 +75,10 @@ func refuseErrors(c *ucli.Context, results []generate.Result, nothing string) er
 
 // refuseFindings ends a command when one of the findings is an error.
 func refuseFindings(c *ucli.Context, found []compose.Finding, nothing string) error {
+	return refuse(c.App.ErrWriter, inColour(c.App.ErrWriter), found, nothing)
+}
+
+func refuse(out io.Writer, coloured bool, found []compose.Finding, nothing string) error {
 	var errors []compose.Finding
 	for _, f := range found {
 		if f.Counts(compose.Error) {
@@ -83,7 +88,7 @@ func refuseFindings(c *ucli.Context, found []compose.Finding, nothing string) er
 	if len(errors) == 0 {
 		return nil
 	}
-	if err := findings.Text(c.App.ErrWriter, errors, inColour(c.App.ErrWriter)); err != nil {
+	if err := findings.Text(out, errors, coloured); err != nil {
 		return err
 	}
 	return fmt.Errorf("%s in the stacks; %s", cli.Count(len(errors), "error"), nothing)

@@ -52,7 +52,10 @@ type Options struct {
 
 // Run is one run of a deploy. Its methods are for one goroutine.
 type Run struct {
-	ID      string       // unguessable; names the locks
+	ID string // unguessable; names the locks
+	// Ready tells why nothing may be deployed. Plan calls it while the hosts are
+	// asked what they run, and evaluates none before; nil for no reason.
+	Ready   func(ctx context.Context) error
 	Owner   target.Owner // what a lock says to others; ID is set from Run.ID
 	Options Options
 	Nix     Nix

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,11 +19,15 @@ import (
 // for each, and builds those that differ. A host to which nothing can be done
 // has a Problem, and stops no other; the error is for what ends the whole run.
 func (r *Run) Plan(ctx context.Context, hosts []fleet.Host) (Plan, error) {
-	p := Plan{Action: r.Options.Action, Revision: r.Revision, Dirty: r.Dirty, Hosts: make([]HostPlan, len(hosts))}
+	p := Plan{Action: r.Options.Action, Hosts: make([]HostPlan, len(hosts))}
 	for i, h := range hosts {
 		p.Hosts[i].Host = h
 	}
-	for _, step := range []func(context.Context, []HostPlan) error{r.survey, r.build, r.inspect} {
+	if err := r.survey(ctx, p.Hosts); err != nil {
+		return p, err
+	}
+	p.Revision, p.Dirty = r.Revision, r.Dirty // which Ready may have found out
+	for _, step := range []func(context.Context, []HostPlan) error{r.build, r.inspect} {
 		if err := step(ctx, p.Hosts); err != nil {
 			return p, err
 		}
@@ -55,15 +60,40 @@ func each(ctx context.Context, limit int, hosts []HostPlan, do func(*HostPlan) e
 }
 
 // survey asks every host what it runs, and evaluates the system of each that can
-// be deployed to as soon as that is known. Nothing is built before all have answered.
+// be deployed to as soon as that is known, and Ready has nothing against it. Nothing
+// is built before all have answered.
 func (r *Run) survey(ctx context.Context, hosts []HostPlan) error {
+	ctx, ready, end := r.getReady(ctx)
+	defer end()
 	asking, evaluating := newSlots(r.Options.Parallel), newSlots(r.Options.EvalJobs)
-	return each(ctx, len(hosts), hosts, func(h *HostPlan) error {
+	err := each(ctx, len(hosts), hosts, func(h *HostPlan) error {
 		if err := asking.use(ctx, func() error { return r.probe(ctx, h) }); err != nil {
 			return err
 		}
+		if <-ready; ctx.Err() != nil {
+			return interruption(ctx)
+		}
 		return evaluating.use(ctx, func() error { return r.evaluate(ctx, h) })
 	})
+	<-ready // though no host may have waited for it
+	return cmp.Or(err, interruption(ctx))
+}
+
+// getReady calls Ready, and closes ready when it is over. The context ends with its
+// error.
+func (r *Run) getReady(ctx context.Context) (_ context.Context, ready <-chan struct{}, end func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		if r.Ready == nil {
+			return
+		}
+		if err := r.Ready(ctx); err != nil {
+			cancel(err)
+		}
+	}()
+	return ctx, over, func() { cancel(nil) }
 }
 
 // slots bound how many do something at once.

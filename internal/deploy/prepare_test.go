@@ -2,12 +2,14 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pistack/internal/nix"
 	"pistack/internal/remote"
@@ -88,4 +90,65 @@ func TestSurvey(t *testing.T) {
 			t.Errorf("Nix was asked: %s", strings.Join(asked.asked, ", "))
 		}
 	})
+}
+
+// TestReady: hosts are asked meanwhile, none is evaluated before, and what Ready
+// has against it ends the run, even of hosts that do not answer.
+func TestReady(t *testing.T) {
+	refusal := errors.New("hosts/a/generated: is stale")
+	for _, c := range []struct {
+		name  string
+		fails error
+		want  []string
+	}{
+		{"nothing against it", nil, []string{"ready", "evaluate a", "build"}},
+		{"refused", refusal, []string{"ready"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newSimFleet([]string{"a", "b"}, rand.New(rand.NewPCG(1, 1)), 0)
+			run, hosts, _ := f.run("run1", Options{Action: Switch, Parallel: 2, EvalJobs: 1, Timing: DefaultTiming()})
+			asked := &askedNix{simFleet: f, evaluated: func(string) {}}
+			run.Nix = asked
+			answered := make(chan struct{})
+			run.Machine = func(host string) Machine {
+				if host == "b" {
+					f.machines[host].down = time.Now().Add(time.Hour)
+					return f.machines[host]
+				}
+				if len(asked.asked) == 0 {
+					return answeringMachine{f.machines[host], answered}
+				}
+				return f.machines[host]
+			}
+			run.Ready = func(context.Context) error {
+				<-answered
+				time.Sleep(time.Second)
+				asked.keep("ready")
+				run.Revision = "abc"
+				return c.fails
+			}
+			begun := time.Now()
+			plan, err := run.Plan(t.Context(), hosts)
+			if !errors.Is(err, c.fails) || !slices.Equal(asked.asked, c.want) {
+				t.Errorf("%s: %v; Nix was asked %q", c.name, err, asked.asked)
+			}
+			if c.fails == nil && plan.Revision != "abc" {
+				t.Errorf("%s: revision %q", c.name, plan.Revision)
+			}
+			if took := time.Since(begun); c.fails != nil && took != time.Second {
+				t.Errorf("%s: it took %s", c.name, took)
+			}
+		})
+	}
+}
+
+// answeringMachine tells that it was asked, once.
+type answeringMachine struct {
+	*simMachine
+	asked chan struct{}
+}
+
+func (m answeringMachine) Probe(ctx context.Context) (target.State, error) {
+	close(m.asked)
+	return m.simMachine.Probe(ctx)
 }
