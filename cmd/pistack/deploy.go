@@ -231,7 +231,7 @@ func (d *deployment) show(c *ucli.Context, p deploy.Plan) error {
 			return err
 		}
 	} else {
-		detail := view.PlanDetail{Explain: c.Bool("explain"), Changes: d.changes(c, p)}
+		detail := view.PlanDetail{Explain: c.Bool("explain"), Changes: d.changes()}
 		if err := view.PlanText(c.App.Writer, p, detail, colour(os.Stdout)); err != nil {
 			return err
 		}

@@ -37,7 +37,8 @@ type deployment struct {
 	machines *machines
 	archive  *deploy.Folder
 	progress view.Progress
-	findings bytes.Buffer // what ready says; shown when progress is no more
+	changes  func() map[string]string // since what each host runs; known after the plan
+	findings bytes.Buffer             // what ready says; shown when progress is no more
 }
 
 // openDeployment makes everything ready for a run over hosts that are fit to be
@@ -67,6 +68,9 @@ func openDeployment(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*deplo
 		Sink:      func(e deploy.Event) { d.progress.Event(e) },
 		Archive:   archive,
 		Ready:     func(ctx context.Context) error { return d.ready(ctx, c, f) },
+	}
+	if !c.Bool("json") {
+		d.Surveyed = func(hosts []deploy.HostPlan) { d.changes = d.compareSince(c.Context, hosts) }
 	}
 	return d, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -56,35 +57,49 @@ func knownCanary(canary string, hosts []fleet.Host) error {
 	return cli.Usage("--canary %s: is neither a number nor one of the chosen hosts", canary)
 }
 
-// changes are the texts of "pistack diff" since what each host runs, as far as
-// this clone knows that revision.
-func (d *deployment) changes(c *ucli.Context, p deploy.Plan) map[string]string {
+// compareSince begins to find out what differs since what each host runs, as far as
+// this clone knows that revision: systems are built meanwhile. The function that it
+// returns waits for the texts of "pistack diff".
+func (d *deployment) compareSince(ctx context.Context, hosts []deploy.HostPlan) func() map[string]string {
 	bySince := map[string][]string{}
-	for _, h := range p.Hosts {
+	for _, h := range hosts {
 		if h.Since != "" && !h.Unchanged && h.Problem == nil {
 			bySince[h.Since] = append(bySince[h.Since], h.Host.Name)
 		}
 	}
-	texts := map[string]string{}
-	for since, hosts := range bySince {
-		for _, host := range hosts {
-			text, err := d.changesOf(c, since, host)
-			if err != nil {
-				text = fmt.Sprintf("(%s is not known here: %v)\n", since[:min(12, len(since))], err)
-			}
-			texts[host] = text
+	texts, done := map[string]string{}, make(chan struct{})
+	go func() {
+		defer close(done)
+		for since, hosts := range bySince {
+			d.addChanges(ctx, since, hosts, texts)
 		}
+	}()
+	return func() map[string]string {
+		<-done
+		return texts
 	}
-	return texts
 }
 
-func (d *deployment) changesOf(c *ucli.Context, since, host string) (string, error) {
-	pair, err := compare.Open(c.Context, d.root, since, "")
-	if err != nil {
-		return "", err
+// addChanges compares with one revision.
+func (d *deployment) addChanges(ctx context.Context, since string, hosts []string, texts map[string]string) {
+	pair, err := compare.Open(ctx, d.root, since, "")
+	if err == nil {
+		defer pair.Close()
 	}
-	defer pair.Close()
-	report, err := compare.Hosts(c.Context, pair, []string{host})
+	for _, host := range hosts {
+		text, failure := "", err
+		if failure == nil {
+			text, failure = changesOf(ctx, pair, host)
+		}
+		if failure != nil {
+			text = fmt.Sprintf("(%s is not known here: %v)\n", since[:min(12, len(since))], failure)
+		}
+		texts[host] = text
+	}
+}
+
+func changesOf(ctx context.Context, pair *compare.Pair, host string) (string, error) {
+	report, err := compare.Hosts(ctx, pair, []string{host})
 	if err != nil {
 		return "", err
 	}

@@ -52,10 +52,7 @@ type Options struct {
 
 // Run is one run of a deploy. Its methods are for one goroutine.
 type Run struct {
-	ID string // unguessable; names the locks
-	// Ready tells why nothing may be deployed. Plan calls it while the hosts are
-	// asked what they run, and evaluates none before; nil for no reason.
-	Ready   func(ctx context.Context) error
+	ID      string       // unguessable; names the locks
 	Owner   target.Owner // what a lock says to others; ID is set from Run.ID
 	Options Options
 	Nix     Nix
@@ -65,10 +62,16 @@ type Run struct {
 	// ImageSize tells how much there is to fetch, in bytes, 0 when that is not
 	// known; nil when nobody is to be asked.
 	ImageSize func(ctx context.Context, h fleet.Host, reference string) int64
-	Sink      func(Event) // called by one goroutine at a time
-	Archive   Archive
-	Revision  string // commit of the repository
-	Dirty     bool
+	// Surveyed is told, before anything is built, what each host runs and is to run;
+	// nil when nobody wants to know. It does not keep what it is given.
+	Surveyed func(hosts []HostPlan)
+	// Ready tells why nothing may be deployed. Plan calls it while the hosts are
+	// asked what they run, and evaluates none before; nil for no reason.
+	Ready    func(ctx context.Context) error
+	Sink     func(Event) // called by one goroutine at a time
+	Archive  Archive
+	Revision string // commit of the repository
+	Dirty    bool
 
 	mu sync.Mutex // around Sink
 }

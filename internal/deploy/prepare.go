@@ -27,6 +27,9 @@ func (r *Run) Plan(ctx context.Context, hosts []fleet.Host) (Plan, error) {
 		return p, err
 	}
 	p.Revision, p.Dirty = r.Revision, r.Dirty // which Ready may have found out
+	if r.Surveyed != nil {
+		r.Surveyed(p.Hosts)
+	}
 	for _, step := range []func(context.Context, []HostPlan) error{r.build, r.inspect} {
 		if err := step(ctx, p.Hosts); err != nil {
 			return p, err
