@@ -137,7 +137,7 @@ func outcomeCases() []outcomeCase {
 			l.ws.Fail(t, fleettest.Fault{Program: "nix", Args: `"` + h.Name + `"`, Exit: 1, Stderr: "error: no such option"})
 		}},
 		{name: "does not build", want: "refused", says: []string{"could not be built"}, prepare: func(t *testing.T, l *deployLab, h *fleettest.Host, s fleettest.System) {
-			l.ws.Fail(t, fleettest.Fault{Program: "nix-store", Args: "--check-validity " + fleettest.Path(s), Exit: 1})
+			l.ws.Fail(t, fleettest.Fault{Program: "nix-store", Args: "--realise", After: true, Exit: 1, Times: 1}, fleettest.Fault{Program: "nix-store", Args: "--check-validity " + fleettest.Path(s), Exit: 1})
 		}},
 		{name: "old nixos-rebuild", want: "deployed", prepare: func(t *testing.T, l *deployLab, _ *fleettest.Host, s fleettest.System) {
 			l.ws.Fail(t, fleettest.Fault{Program: "nixos-rebuild", Args: "--store-path " + fleettest.Path(s), Exit: 2, Stderr: "nixos-rebuild: error: unrecognized arguments: --store-path"})

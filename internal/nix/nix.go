@@ -94,8 +94,10 @@ func (t Tool) Build(ctx context.Context, systems []System, line func(string)) ([
 		if ctx.Err() != nil {
 			return built, ctx.Err()
 		}
-		_, err := run.Output(ctx, t.command("nix-store", "--check-validity", s.Path))
-		built[i] = err == nil
+		if built[i] = failure == nil; !built[i] { // it ends well only when all are there
+			_, err := run.Output(ctx, t.command("nix-store", "--check-validity", s.Path))
+			built[i] = err == nil
+		}
 	}
 	return built, failure
 }
