@@ -23,29 +23,36 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 )
 
 // Store is a folder of entries. The nil store remembers nothing.
 type Store struct {
 	dir     string
-	program string       // hash of what computes
-	written atomic.Int64 // entries of this process
+	program func() (string, error) // hash of what computes
+	written atomic.Int64           // entries of this process
 }
 
 // Open uses the folder dir, which is made when it is first needed, for what this
-// very executable computes. It is nil when it cannot be told which that is.
+// very executable computes. Without knowing which that is, nothing is remembered.
 func Open(dir string) *Store {
+	s := &Store{dir: dir, program: sync.OnceValues(executable)}
+	go func() { _, _ = s.program() }() // 20 ms, in which others read the repository
+	return s
+}
+
+// executable is a hash of what runs.
+func executable() (string, error) {
 	program, err := os.Executable()
 	if err != nil {
-		return nil
+		return "", err
 	}
 	data, err := os.ReadFile(program)
 	if err != nil {
-		return nil
+		return "", err
 	}
-	sum := sha256.Sum256(data)
-	return &Store{dir: dir, program: hex.EncodeToString(sum[:])}
+	return hash(data), nil
 }
 
 // entry is the form of a file of the folder, behind a line with its hash.
@@ -85,8 +92,11 @@ func (s *Store) name(key any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256([]byte(s.program + "\n" + string(text)))
-	return filepath.Join(s.dir, hex.EncodeToString(sum[:])), nil
+	program, err := s.program()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(s.dir, hash([]byte(program+"\n"+string(text)))), nil
 }
 
 // maxEntry bounds an entry, in bytes.
