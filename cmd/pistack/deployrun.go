@@ -63,6 +63,7 @@ func openDeployment(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*deplo
 		Nix:       nix.Tool{Root: f.Root, SSHOptions: m.connections.SSHOptions, Hold: m.connections.Hold, BuildHost: c.String("build-host"), Substitute: len(f.Caches) > 0},
 		Machine:   func(host string) deploy.Machine { return m.machine(host) },
 		Sudo:      func(host string) bool { return m.sudo(c.Context, host) },
+		Connect:   m.connections.Connect,
 		ImageSize: imageSizes(f),
 		Deliver:   overSSH{d},
 		Sink:      func(e deploy.Event) { d.progress.Event(e) },

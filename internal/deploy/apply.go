@@ -62,7 +62,10 @@ func (r *Run) prepare(ctx context.Context, hosts []HostPlan, work map[string]*ch
 // that want the same machines one gets them all, and nobody every other one.
 func (r *Run) lockAll(ctx context.Context, hosts []HostPlan, work map[string]*change) {
 	var held *target.Held
-	for _, h := range hosts {
+	for i, h := range hosts {
+		if step := max(r.Options.Parallel, 1); i%step == 0 && held == nil {
+			r.connect(ctx, hosts[i:min(i+step, len(hosts))], work)
+		}
 		c := work[h.Host.Name]
 		switch {
 		case c.done:
@@ -75,6 +78,13 @@ func (r *Run) lockAll(ctx context.Context, hosts []HostPlan, work map[string]*ch
 				c.refuse(ctx, err)
 			}
 		}
+	}
+}
+
+// connect connects to some hosts at once, which are then asked one after another.
+func (r *Run) connect(ctx context.Context, hosts []HostPlan, work map[string]*change) {
+	if r.Connect != nil && len(hosts) > 1 {
+		r.together(hosts, work, func(c *change) { r.Connect(ctx, c.name()) })
 	}
 }
 

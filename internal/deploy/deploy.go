@@ -58,7 +58,10 @@ type Run struct {
 	Nix     Nix
 	Machine func(host string) Machine
 	Sudo    func(host string) bool // the ssh user is not root
-	Deliver Delivery               // nil where all images come from registries
+	// Connect connects to a machine that is asked soon, unless that is done; nil where
+	// it takes no time.
+	Connect func(ctx context.Context, host string)
+	Deliver Delivery // nil where all images come from registries
 	// ImageSize tells how much there is to fetch, in bytes, 0 when that is not
 	// known; nil when nobody is to be asked.
 	ImageSize func(ctx context.Context, h fleet.Host, reference string) int64

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -244,7 +246,9 @@ func TestHints(t *testing.T) {
 func TestLockAllLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newSimFleet([]string{"a", "b", "c"}, rand.New(rand.NewPCG(1, 1)), 0)
-		run, hosts, _ := f.run("run1", Options{Action: Switch, Parallel: 3, EvalJobs: 1, Timing: DefaultTiming()})
+		run, hosts, _ := f.run("run1", Options{Action: Switch, Parallel: 2, EvalJobs: 1, Timing: DefaultTiming()})
+		var connected sync.Map
+		run.Connect = func(_ context.Context, host string) { connected.Store(host, true) }
 		plan, err := run.Plan(t.Context(), hosts)
 		if err != nil {
 			t.Fatal(err)
@@ -261,6 +265,11 @@ func TestLockAllLeaves(t *testing.T) {
 		}
 		if f.machines["b"].lock.ID != "other" || f.machines["c"].lock != nil {
 			t.Errorf("locks %v, %v", f.machines["b"].lock, f.machines["c"].lock)
+		}
+		for host, want := range map[string]bool{"a": true, "b": true, "c": false} {
+			if _, got := connected.Load(host); got != want {
+				t.Errorf("connected to %s: %t", host, got)
+			}
 		}
 	})
 }

@@ -123,6 +123,21 @@ func (cs *Connections) share(c *connection) (socket string, done func()) {
 	return c.socket, sync.OnceFunc(func() { cs.leave(c) })
 }
 
+// Connect opens the shared connection of a machine, unless it is open, for one that
+// is asked soon. What keeps it from that is said then.
+func (cs *Connections) Connect(ctx context.Context, host string) {
+	c, err := cs.connection(host)
+	if err != nil {
+		return
+	}
+	cs.mu.Lock()
+	socket := c.socket
+	cs.mu.Unlock()
+	if socket == "" || !exists(socket) {
+		_, _ = cs.Run(ctx, Call{Host: host, Step: "connecting", Script: "true"})
+	}
+}
+
 func (cs *Connections) leave(c *connection) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()

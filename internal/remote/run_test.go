@@ -191,6 +191,12 @@ func TestBounded(t *testing.T) {
 	opened(0, 2)
 	done()
 	run("h003")
+	sessions := f.Hosts[0].Sessions(t)
+	cs.Connect(t.Context(), "h001")
+	cs.Connect(t.Context(), "h001")
+	if got := f.Hosts[0].Sessions(t) - sessions; got != 1 {
+		t.Errorf("connecting took %d sessions", got)
+	}
 	run("h001")
 	opened(0, 3)
 
