@@ -117,6 +117,7 @@ func setup(e *testscript.Env) error {
 	e.Setenv("SDIMAGE", sdimage)
 	systems := map[string]string{"amd64": "x86_64-linux", "arm64": "aarch64-linux"}
 	e.Setenv("system", systems[runtime.GOARCH])
+	e.Setenv("board", map[string]string{"amd64": "generic-x86_64", "arm64": "rpi4"}[runtime.GOARCH])
 	e.Setenv("othersystem", systems[map[string]string{"amd64": "arm64", "arm64": "amd64"}[runtime.GOARCH]])
 	for _, name := range []string{"operator", "machine", "stranger"} {
 		public, err := keyPair(filepath.Join(e.WorkDir, name))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,10 +93,10 @@ func adoptHost(c *ucli.Context) error {
 
 // checkAdopted judges what the flags say; what the machine will tell is filled in.
 func checkAdopted(f *fleet.Fleet, h scaffold.Host) error {
-	h.System = "aarch64-linux"
 	if h.Board == "" && len(f.Boards) > 0 {
 		h.Board = f.Boards[0]
 	}
+	h.System = cmp.Or(fleet.SystemOf(h.Board), "aarch64-linux")
 	return newHostProblems(f.CheckHost(h.Name, h.TOML()))
 }
 

@@ -171,8 +171,7 @@ func (s *sealing) run() error {
 		return err
 	}
 	if s.inside && !s.change.Needed() {
-		fmt.Fprintf(s.c.App.Writer, "%s is sealed already\n", s.image.Path)
-		return nil
+		return s.keep()
 	}
 	last, err := s.prepare()
 	if err != nil {
@@ -198,6 +197,18 @@ func (s *sealing) run() error {
 	return s.done()
 }
 
+// keep leaves an image alone that has the pinned key, and a copy of it where one was
+// asked for.
+func (s *sealing) keep() error {
+	if !s.c.Bool("dry-run") {
+		if err := s.image.Keep(); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(s.c.App.Writer, "%s is sealed already\n", s.image.Name())
+	return nil
+}
+
 func (s *sealing) plan() (err error) {
 	s.change, err = readers.PlanKey(s.fleet, s.host, s.key.Public, readers.Plugins(s.fleet, s.c.App.ErrWriter))
 	return err
@@ -206,7 +217,7 @@ func (s *sealing) plan() (err error) {
 // prepare computes the sealed image; the function that it returns writes it.
 func (s *sealing) prepare() (func() error, error) {
 	if s.inside {
-		return func() error { return nil }, nil
+		return s.image.Keep, nil
 	}
 	prepared, err := s.image.Prepare(s.c.Context, s.key, sdimage.Marker{
 		Host: s.host.Name, Board: s.host.Board, System: s.host.System, Pistack: cli.Version(),
