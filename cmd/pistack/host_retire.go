@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -109,6 +110,9 @@ func retiring(ctx context.Context, f *fleet.Fleet, host fleet.Host, force bool) 
 	}
 	var files []string
 	for _, file := range tree.Tracked.Under(host.Dir()) {
+		if err := f.RefuseSymlinks(path.Dir(file)); err != nil {
+			return nil, err
+		}
 		if _, err := os.Lstat(filepath.Join(f.Root, file)); err == nil && file != host.File() {
 			files = append(files, file)
 		}

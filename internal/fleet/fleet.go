@@ -99,6 +99,9 @@ func LoadFS(files fs.FS, root string) (*Fleet, error) {
 		}
 		f.Hosts = append(f.Hosts, h)
 	}
+	if root != "" { // a revision is only read
+		problems = append(problems, f.refuseLinkedHosts()...)
+	}
 	slices.SortStableFunc(problems, byPosition)
 	return f, errors.Join(problems...)
 }
