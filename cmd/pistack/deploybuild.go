@@ -109,16 +109,6 @@ func generateAgain(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (int, er
 	if err := refuseErrors(c, results, "nothing was deployed"); err != nil {
 		return 0, err
 	}
-	n := 0
-	for _, r := range results {
-		changes, err := w.Plan(r)
-		if err == nil {
-			err = w.Apply(changes)
-		}
-		if err != nil {
-			return n, err
-		}
-		n += len(changes)
-	}
-	return n, nil
+	changes, err := w.Write(c.Context, results)
+	return len(changes), err
 }

@@ -54,19 +54,14 @@ func generateFiles(c *ucli.Context) error {
 	if err := refuseErrors(c, results, "nothing was written"); err != nil {
 		return err
 	}
-	var changes []generate.Change
-	for _, r := range results {
-		planned, err := w.Plan(r)
-		if err != nil {
-			return err
-		}
-		changes = append(changes, planned...)
-	}
 	write := !c.Bool("check") && !c.Bool("dry-run")
+	change := w.PlanAll
 	if write {
-		if err := w.Apply(changes); err != nil {
-			return err
-		}
+		change = func(results []generate.Result) ([]generate.Change, error) { return w.Write(c.Context, results) }
+	}
+	changes, err := change(results)
+	if err != nil {
+		return err
 	}
 	if err := showChanges(c, changes, write, len(results)); err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -133,11 +134,7 @@ func (r repository) plan() []string {
 func (r repository) apply() {
 	r.t.Helper()
 	w, result := r.load()
-	changes, err := w.Plan(result)
-	if err == nil {
-		err = w.Apply(changes)
-	}
-	if err != nil {
+	if _, err := w.Write(r.t.Context(), []generate.Result{result}); err != nil {
 		r.t.Fatal(err)
 	}
 	if left := r.plan(); len(left) > 0 {
@@ -229,6 +226,72 @@ func TestPlanApply(t *testing.T) {
 	files, err := os.ReadDir(r.path(dir))
 	if err != nil || len(files) != 2 {
 		t.Errorf("the folder holds %v, %v", files, err)
+	}
+}
+
+// TestSymlinks: nothing is removed or written where a symlink leads.
+func TestSymlinks(t *testing.T) {
+	for _, link := range []string{"hosts", "hosts/pi", "hosts/pi/generated"} {
+		t.Run(link, func(t *testing.T) {
+			r := newRepository(t)
+			w, result := r.load()
+			r.write("hosts/pi/generated/default.nix", "old")
+			elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+			if err := errors.Join(os.Rename(r.path(link), elsewhere), os.Symlink(elsewhere, r.path(link))); err != nil {
+				t.Fatal(err)
+			}
+			photos := filepath.Join(elsewhere, "photos")
+			if err := os.WriteFile(photos, []byte("mine"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.Write(t.Context(), []generate.Result{result}); err == nil || !strings.HasPrefix(err.Error(), link+": is a symlink") {
+				t.Errorf("error %v", err)
+			}
+			old, err := os.ReadFile(r.path("hosts/pi/generated/default.nix"))
+			if _, gone := os.Stat(photos); gone != nil || err != nil || string(old) != "old" {
+				t.Errorf("changed elsewhere: %v, %v, %s", gone, err, old)
+			}
+		})
+	}
+	t.Run("a generated file", func(t *testing.T) {
+		r := newRepository(t)
+		r.apply()
+		const file = "hosts/pi/generated/host.env"
+		data, err := os.ReadFile(r.path(file))
+		elsewhere := filepath.Join(t.TempDir(), "host.env")
+		if err := errors.Join(err, os.WriteFile(elsewhere, data, 0o644), os.Remove(r.path(file)), os.Symlink(elsewhere, r.path(file))); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := r.plan(), []string{"update " + file}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+		r.apply()
+		if info, err := os.Lstat(r.path(file)); err != nil || !info.Mode().IsRegular() {
+			t.Errorf("%v, %v", info, err)
+		}
+	})
+}
+
+// TestTurns: who writes at the same time is not in the way of others, and leaves
+// nothing behind; nor does who was killed.
+func TestTurns(t *testing.T) {
+	r := newRepository(t)
+	r.write("hosts/.pistack-new/files/hosts/pi/generated/default.nix", "of a killed run")
+	w, result := r.load()
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if _, err := w.Write(t.Context(), []generate.Result{result}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if left := r.plan(); len(left) > 0 {
+		t.Errorf("still to do: %q", left)
+	}
+	if entries, err := os.ReadDir(r.path("hosts")); err != nil || len(entries) != 1 {
+		t.Errorf("hosts holds %v, %v", entries, err)
 	}
 }
 
