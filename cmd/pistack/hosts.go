@@ -133,7 +133,7 @@ func writeInFleet(c *ucli.Context, f *fleet.Fleet, folder string, files []scaffo
 		return err
 	}
 	if !c.Bool("dry-run") {
-		if err := scaffold.Write(f.Root, files); err != nil {
+		if err := scaffold.Write(c.Context, f.Root, files); err != nil {
 			return err
 		}
 	}

@@ -205,7 +205,7 @@ func writeAndAdd(ctx context.Context, dir string, files []scaffold.File) error {
 	if _, err := run.Output(ctx, run.Command{Argv: []string{"git", "--version"}}); err != nil {
 		return err // before anything is written
 	}
-	if err := scaffold.Write(dir, files); err != nil {
+	if err := scaffold.Write(ctx, dir, files); err != nil {
 		return err
 	}
 	inside, err := git.Inside(ctx, dir)

@@ -88,7 +88,7 @@ func TestOurs(t *testing.T) {
 		{"internal/envfile", []string{"compose/reference"}, "it reads a text"},
 		{"internal/random", []string{"secrets"}, "it makes values, and knows not what for"},
 		{"internal/staging", nil, "it gives a folder to whoever writes files"},
-		{"internal/scaffold", []string{"secrets/durable"}, "it makes and writes files, and knows no rules of fleets"},
+		{"internal/scaffold", []string{"internal/staging", "secrets/durable"}, "it makes and writes files, and knows no rules of fleets"},
 		{"internal/memo", nil, "it remembers, and knows not what"},
 		{"internal/term", nil, "it asks people, for everybody"},
 		{"internal/view/findings", []string{"compose", "compose/rules"}, "it prints what it is given"},

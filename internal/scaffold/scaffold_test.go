@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 
@@ -166,7 +168,7 @@ func TestStackCheck(t *testing.T) {
 func TestWriteFails(t *testing.T) {
 	files := []scaffold.File{{Path: "a/one", Text: "1"}, {Path: "b", Text: "2"}, {Path: "hosts/new/host.toml", Text: "3"}, {Path: "z/taken", Text: "4"}}
 	root := filepath.Join(t.TempDir(), "above", "fleet")
-	if err := scaffold.Write(root, files); err != nil {
+	if err := scaffold.Write(t.Context(), root, files); err != nil {
 		t.Fatal(err)
 	}
 	wantTree(t, root, "a/one=1 b=2 hosts/new/host.toml=3 z/taken=4")
@@ -178,7 +180,7 @@ func TestWriteFails(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "hosts", "old"), []byte("5"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := scaffold.Write(root, files); err == nil || err.Error() != "z/taken exists already" {
+	if err := scaffold.Write(t.Context(), root, files); err == nil || err.Error() != "z/taken exists already" {
 		t.Errorf("error %v", err)
 	}
 	wantTree(t, root, "hosts/old=5 z/taken=4")
@@ -188,12 +190,55 @@ func TestWriteFails(t *testing.T) {
 func TestWriteNowhere(t *testing.T) {
 	base := t.TempDir()
 	bad := []scaffold.File{{Path: "a", Text: "1"}, {Path: "a/b", Text: "a file is no folder"}}
-	if err := scaffold.Write(filepath.Join(base, "x", "y"), bad); err == nil {
+	if err := scaffold.Write(t.Context(), filepath.Join(base, "x", "y"), bad); err == nil {
 		t.Fatal("a file became a folder")
 	}
 	if _, err := os.Stat(filepath.Join(base, "x")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("x is still there: %v", err)
 	}
+}
+
+// TestWriteAfterKill: a run that was killed keeps nobody from the folder.
+func TestWriteAfterKill(t *testing.T) {
+	root := t.TempDir()
+	left := filepath.Join(root, ".pistack-new", "files", "hosts")
+	if err := errors.Join(os.MkdirAll(left, 0o755), os.WriteFile(filepath.Join(left, "x"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if err := scaffold.CheckEmpty(root); err != nil {
+		t.Fatal(err)
+	}
+	if err := scaffold.Write(t.Context(), root, []scaffold.File{{Path: "a", Text: "1"}}); err != nil {
+		t.Fatal(err)
+	}
+	wantTree(t, root, "a=1")
+	if err := scaffold.CheckEmpty(root); err == nil {
+		t.Error("a folder with a file is empty")
+	}
+}
+
+// TestWriteTogether: of several who write the same, one does and the others are
+// told; nobody's files are removed.
+func TestWriteTogether(t *testing.T) {
+	root := t.TempDir()
+	var written atomic.Int32
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			err := scaffold.Write(t.Context(), root, []scaffold.File{{Path: "a/x", Text: "1"}, {Path: "b", Text: "2"}})
+			switch {
+			case err == nil:
+				written.Add(1)
+			case err.Error() != "a/x exists already":
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if n := written.Load(); n != 1 {
+		t.Errorf("%d have written", n)
+	}
+	wantTree(t, root, "a/x=1 b=2")
 }
 
 // wantTree compares all files below root, "path=text" by path.

@@ -1,6 +1,7 @@
 package scaffold
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,14 +10,13 @@ import (
 	"slices"
 	"strings"
 
+	"pistack/internal/staging"
 	"pistack/secrets/durable"
 )
 
-// staging is how the folder begins in which files are written first.
-const staging = ".pistack-new-"
-
 // CheckEmpty refuses a folder in which a fleet cannot begin: one that holds
-// anything but a fresh Git repository. One that does not exist is fine.
+// anything but a fresh Git repository, or what a killed run left. One that does
+// not exist is fine.
 func CheckEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -26,7 +26,7 @@ func CheckEmpty(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name() != ".git" {
+		if e.Name() != ".git" && e.Name() != staging.Name {
 			return fmt.Errorf("%s is not empty: it has %s", dir, e.Name())
 		}
 	}
@@ -36,7 +36,7 @@ func CheckEmpty(dir string) error {
 // Write puts files below root, where nothing of theirs may be: each top entry
 // that is new (the folder of a host, or everything of a fleet) appears as a
 // whole, and after an error none is left. Files are synced before they appear.
-func Write(root string, files []File) (err error) {
+func Write(ctx context.Context, root string, files []File) (err error) {
 	made, err := makeDir(root)
 	if err != nil {
 		return err
@@ -46,14 +46,14 @@ func Write(root string, files []File) (err error) {
 			removeMade(made)
 		}
 	}()
-	stage, err := os.MkdirTemp(root, staging)
+	folder, err := staging.Open(ctx, root)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(stage)
+	defer func() { err = errors.Join(err, folder.Close()) }()
 	var paths []string
 	for _, f := range files {
-		path := filepath.Join(stage, filepath.FromSlash(f.Path))
+		path := filepath.Join(folder.Path, filepath.FromSlash(f.Path))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
@@ -62,10 +62,10 @@ func Write(root string, files []File) (err error) {
 		}
 		paths = append(paths, path)
 	}
-	if err := durable.Sync(stage, paths); err != nil {
+	if err := durable.Sync(folder.Path, paths); err != nil {
 		return err
 	}
-	return place(stage, root)
+	return place(folder.Path, root)
 }
 
 // place moves what is staged to where nothing is yet. Folders that exist are
