@@ -61,6 +61,32 @@ func TestFindings(t *testing.T) {
 		{"not a variable", stack{files: one("services:\n  web:\n    image: x${\n")},
 			"compose.yaml:3:5: error: invalid interpolation format for services.web.image. You may need to escape any $ with another $. x${ [invalid-compose]"},
 
+		// What Docker refuses when it makes the container.
+		{"image with a space", stack{files: one("services:\n  web:\n    image: \"Foo Bar\"\n")},
+			`compose.yaml:3:5: error: image "Foo Bar" of service web is not the name of an image [invalid-compose]`},
+		{"image in upper case", stack{files: one("services:\n  web:\n    image: App:1\n")},
+			`compose.yaml:3:5: error: image "App:1" of service web is not the name of an image [invalid-compose]`},
+		{"image with an escape sequence", stack{files: one("services:\n  web:\n    image: \"a\\e[31m\"\n")},
+			`compose.yaml:3:5: error: image "a\x1b[31m" of service web is not the name of an image [invalid-compose]`},
+		{"digest of three digits", stack{files: one("services:\n  web:\n    image: a/b@sha256:abc\n")},
+			`compose.yaml:3:5: error: image "a/b@sha256:abc" of service web is not the name of an image [invalid-compose]`},
+		{"digest of 40 digits", stack{files: one("services:\n  web:\n    image: a/b@sha256:" + strings.Repeat("a", 40) + "\n")},
+			`compose.yaml:3:5: error: image "a/b@sha256:` + strings.Repeat("a", 40) + `" of service web is not the name of an image [invalid-compose]`},
+		{"good images", stack{files: one("services:\n  a:\n    image: localhost:5000/a_b/c--d:v1.2_3@sha256:" + strings.Repeat("a", 64) + "\n  b:\n    image: sha256:" + strings.Repeat("b", 64) +
+			"\n    pull_policy: never\n  c:\n    image: \"[::1]:5000/a\"\n  d:\n    image: a@sha512:" + strings.Repeat("a", 128) + "\n")}, ""},
+		{"name of an image that is built", stack{files: map[string]string{"compose.yaml": "services:\n  web:\n    image: Mine\n    build: .\n", "Dockerfile": "FROM x\n"}}, ""},
+		{"image that no profile enables", stack{files: one(web + "  dev:\n    image: A B\n    profiles: [dev]\n")}, ""},
+		{"restart policy", stack{files: one(web + "    restart: unless_stopped\n")},
+			`compose.yaml:4:5: error: restart of service web is "unless_stopped", which is no restart policy (did you mean "unless-stopped"?) [invalid-compose]`},
+		{"restart with a number", stack{files: one(web + "    restart: always:3\n")},
+			`compose.yaml:4:5: error: restart of service web is "always", and only on-failure takes a number [invalid-compose]`},
+		{"restart with a negative number", stack{files: one(web + "    restart: on-failure:-1\n")},
+			`compose.yaml:4:5: error: restart of service web is "on-failure:-1", and a container cannot be restarted -1 times [invalid-compose]`},
+		{"restart policy of deploy", stack{files: one(web + "    deploy:\n      restart_policy:\n        condition: allways\n")},
+			`compose.yaml:6:9: error: deploy.restart_policy.condition of service web is "allways", which is no restart policy (did you mean "always"?) [invalid-compose]`},
+		{"good restart policies", stack{files: one("services:\n  a:\n    image: x\n    restart: \"no\"\n  b:\n    image: x\n    restart: on-failure:3\n  c:\n    image: x\n    restart: any\n  d:\n    image: x\n    restart: \"\"\n" +
+			"  e:\n    image: x\n    restart: unless-stopped\n    deploy: {restart_policy: {condition: on-failure, max_attempts: 2}}\n")}, ""},
+
 		// Secrets.
 		{"missing secret", stack{files: one(web + "    secrets: [KEY]\nsecrets:\n  KEY:\n    environment: KEY\n")},
 			"compose.yaml:4:15: error: secret KEY of service web was not added for pi [missing-secret]"},

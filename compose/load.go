@@ -26,7 +26,7 @@ func Load(ctx context.Context, src Source) (*Stack, []Finding) {
 		inlined:    map[string]string{},
 	}
 	for _, step := range []func(context.Context){
-		l.read, l.resolve, l.load, l.deviceKnows, l.secretUses, l.services, l.boundVolumes, l.projectDirectories, l.reservedNames,
+		l.read, l.resolve, l.load, l.deviceKnows, l.secretUses, l.engineTakes, l.services, l.boundVolumes, l.projectDirectories, l.reservedNames,
 	} {
 		step(ctx)
 		if l.interrupted(ctx) || HasErrors(l.findings) {

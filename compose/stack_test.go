@@ -122,15 +122,15 @@ func TestStack(t *testing.T) {
 
 // TestEnvironmentOrder: .env, then the host's variables, then its secrets.
 func TestEnvironmentOrder(t *testing.T) {
-	files := map[string]string{"compose.yaml": "services:\n  web:\n    image: x:${TAG}\n", ".env": "TAG=dotenv\n"}
+	files := map[string]string{"compose.yaml": "services:\n  web:\n    image: x${TAG}\n", ".env": "TAG=dotenv\n"}
 	for _, c := range []struct {
 		name  string
 		stack stack
 		want  string
 	}{
-		{".env", stack{files: files}, "x:dotenv"},
-		{"host over .env", stack{files: files, env: map[string]string{"TAG": "host"}}, "x:host"},
-		{"empty value of the host", stack{files: files, env: map[string]string{"TAG": ""}}, "x:"},
+		{".env", stack{files: files}, "xdotenv"},
+		{"host over .env", stack{files: files, env: map[string]string{"TAG": "host"}}, "xhost"},
+		{"empty value of the host", stack{files: files, env: map[string]string{"TAG": ""}}, "x"},
 		{"project name is the stack's", stack{files: map[string]string{"compose.yaml": "services:\n  web:\n    image: ${COMPOSE_PROJECT_NAME}\n", ".env": "COMPOSE_PROJECT_NAME=other\n"}}, "s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

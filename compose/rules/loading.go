@@ -20,9 +20,11 @@ func loading() []Rule {
 		},
 		{
 			Code:    compose.CodeModel,
-			Summary: "Docker Compose would refuse the file",
-			Why:     `An unknown key, a value of the wrong type, a service or volume that is not defined: what docker compose config says, with a place.`,
-			Fix:     `Mend what the message names. A misspelt key comes with the nearest valid one.`,
+			Summary: "Docker Compose or Docker would refuse the file",
+			Why: `An unknown key, a value of the wrong type, a service or volume that is not defined: what docker compose config says, with a place.
+So is what it lets through and Docker refuses while it makes the container: a text that is not the name of an image, a restart
+policy that does not exist.`,
+			Fix: `Mend what the message names. A misspelt key comes with the nearest valid one.`,
 		},
 		{
 			Code:    compose.CodeUnsupported,

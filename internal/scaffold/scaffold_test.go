@@ -156,7 +156,7 @@ func FuzzStack(f *testing.F) {
 func TestStackCheck(t *testing.T) {
 	for _, s := range []scaffold.Stack{
 		{Name: "Web", Image: "a"}, {Name: "../x", Image: "a"}, {Name: "", Image: "a"}, {Name: "secrets", Image: "a"},
-		{Name: "web", Image: ""}, {Name: "web", Image: "-x"}, {Name: "web", Image: "a b"}, {Name: "web", Image: "a", Port: 65536}, {Name: "web", Image: "a", Published: -1},
+		{Name: "web", Image: ""}, {Name: "web", Image: "-x"}, {Name: "web", Image: "a b"}, {Name: "web", Image: "a/b@sha256:abc"}, {Name: "web", Image: "App:1"}, {Name: "web", Image: "a:"}, {Name: "web", Image: "a", Port: 65536}, {Name: "web", Image: "a", Published: -1},
 	} {
 		if files, err := s.Files(); err == nil {
 			t.Errorf("%+v is taken: %v", s, files)

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/distribution/reference"
 )
 
 // What a new stack is when nobody says otherwise: an image whose health is known.
@@ -40,12 +42,18 @@ func (s Stack) Check() error {
 		return fmt.Errorf("%q cannot be the name of a stack: use a-z, 0-9, _ and -, at most 63 characters", s.Name)
 	case reserved(s.Name):
 		return fmt.Errorf("%q cannot be the name of a stack: pistack-%[1]s.service is a unit of pistack itself", s.Name)
-	case !imageForm.MatchString(s.Image):
+	case !imageForm.MatchString(s.Image) || !isImage(s.Image):
 		return fmt.Errorf("%q is not an image like %q", s.Image, DefaultImage)
 	case s.Port < 0, s.Port > 65535, s.Published < 0, s.Published > 65535:
 		return fmt.Errorf("a port is between 1 and 65535")
 	}
 	return nil
+}
+
+// isImage tells whether Docker takes a text for the name of an image.
+func isImage(text string) bool {
+	_, err := reference.ParseNormalizedNamed(text)
+	return err == nil
 }
 
 // Files are the stack's files.
