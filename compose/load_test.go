@@ -42,6 +42,26 @@ func (s stack) source() compose.Source {
 	}
 }
 
+// TestNoHost: a hint for a stack that no host runs names no host.
+func TestNoHost(t *testing.T) {
+	for file, want := range map[string][2]string{
+		"services:\n  web:\n    image: x:${TAG}\n": {
+			"variable TAG is not defined",
+			`set it in stacks/s/.env; if it is a secret, or differs by host: no host runs the stack; write stacks = ["s"] into the host.toml of one`,
+		},
+		web + "    secrets: [KEY]\nsecrets:\n  KEY:\n    environment: KEY\n": {
+			"secret KEY of service web was not added for any host", `no host runs the stack; write stacks = ["s"] into the host.toml of one`,
+		},
+	} {
+		src := stack{files: one(file)}.source()
+		src.Host = ""
+		_, findings := compose.Load(t.Context(), src)
+		if len(findings) != 1 || findings[0].Message != want[0] || findings[0].Fix != want[1] {
+			t.Errorf("findings %+v, want %q", findings, want)
+		}
+	}
+}
+
 func (s stack) load(t *testing.T) (*compose.Stack, []compose.Finding) {
 	t.Helper()
 	return compose.Load(t.Context(), s.source())

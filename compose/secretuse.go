@@ -116,6 +116,15 @@ func (l *loading) unsetEnvironment() {
 	}
 }
 
+// missing reports a secret of a service that the host does not have.
+func (l *loading) missing(place Position, service, secret string) {
+	owner, fix := "for "+l.src.Host, fmt.Sprintf("pisec add %s %s", l.src.Host, secret)
+	if l.src.Host == "" {
+		owner, fix = "for any host", l.giveHost()
+	}
+	l.report(place, CodeMissing, Error, fmt.Sprintf("secret %s of service %s was not added %s", secret, service, owner), fix)
+}
+
 // fileSecrets collects the secrets that containers get as files. One file
 // serves all services of the stack, so they must agree on its owner and mode.
 func (l *loading) fileSecrets() {
@@ -124,9 +133,7 @@ func (l *loading) fileSecrets() {
 		for _, use := range l.project.Services[service].Secrets {
 			place := l.docs.find("services", service, "secrets", use.Source)
 			if _, known := l.src.Secrets[use.Source]; !known {
-				l.report(place, CodeMissing, Error,
-					fmt.Sprintf("secret %s of service %s was not added for %s", use.Source, service, l.src.Host),
-					fmt.Sprintf("pisec add %s %s", l.src.Host, use.Source))
+				l.missing(place, service, use.Source)
 				continue
 			}
 			secret, err := fileSecret(use)

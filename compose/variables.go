@@ -136,9 +136,18 @@ func (l *loading) undefinedReference(p Position, r reference.Reference) {
 	if text := strings.Join(strings.Fields(r.Word), " "); strings.HasSuffix(r.Operator, "?") && text != "" {
 		message += ": " + text
 	}
-	l.report(p, CodeUndefined, Error, message, fmt.Sprintf(
-		"if it is a secret: pisec add %s %s; if not: set it in %s/.env or under [env] in hosts/%s/host.toml",
-		l.src.Host, r.Name, l.src.Dir(), l.src.Host))
+	fix := fmt.Sprintf("if it is a secret: pisec add %s %s; if not: set it in %s/.env or under [env] in hosts/%s/host.toml",
+		l.src.Host, r.Name, l.src.Dir(), l.src.Host)
+	if l.src.Host == "" {
+		fix = fmt.Sprintf("set it in %s/.env; if it is a secret, or differs by host: %s", l.src.Dir(), l.giveHost())
+	}
+	l.report(p, CodeUndefined, Error, message, fix)
+}
+
+// giveHost is what to do about a stack that no host runs, where only one could
+// have what is missing.
+func (l *loading) giveHost() string {
+	return fmt.Sprintf("no host runs the stack; write stacks = [%q] into the host.toml of one", l.src.Stack)
 }
 
 // homePaths reports paths of an included file that begin with "~": compose-go
