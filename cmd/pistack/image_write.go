@@ -66,7 +66,19 @@ func writeImage(c *ucli.Context) error {
 		return err
 	}
 	defer card.Close()
-	return writeAndVerify(c, img, card)
+	if err := writeAndVerify(c, img, card); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.App.ErrWriter, i.whenWritten())
+	return nil
+}
+
+// whenWritten says what to do when the card is written.
+func (i inspected) whenWritten() string {
+	if i.Key == "" {
+		return "the card can be pulled out"
+	}
+	return fmt.Sprintf("the card can be pulled out; it holds a private key, and so does %s: remove that", i.File)
 }
 
 // warn says what will not work when the card is in the machine.
@@ -115,6 +127,5 @@ func writeAndVerify(c *ucli.Context, img *sdimage.Image, card *disk.Card) error 
 		}
 		fmt.Fprintf(c.App.Writer, "%s %s in %.1f s\n", step.name, disk.Bytes(img.Size), time.Since(begun).Seconds())
 	}
-	fmt.Fprintf(c.App.ErrWriter, "the card can be pulled out; it holds a private key, and so does %s: remove that\n", img.Path)
 	return nil
 }
