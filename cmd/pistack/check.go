@@ -73,7 +73,7 @@ func check(c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	found := compose.SortFindings(slices.Concat(findingsOf(results), w.UnusedLocks(results), stale))
+	found := compose.SortFindings(slices.Concat(findingsOf(results), w.UnusedLocks(results), w.Keys(), stale))
 	if err := show(results, found); err != nil {
 		return err
 	}

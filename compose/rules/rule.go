@@ -39,7 +39,7 @@ func All() []Rule {
 			dockerSocket(), privileged(), hostNetwork(), hostNamespace(), capability(),
 			badAccept(), staleAccept(),
 		},
-		locks(), loading(),
+		wholeFleet(), locks(), loading(),
 	)
 }
 
