@@ -24,7 +24,8 @@ func initCommand() *ucli.Command {
 		Name:      "init",
 		Usage:     "write a new fleet: one host, one stack, a flake",
 		ArgsUsage: "DIR",
-		Description: `The folder is new, empty, or a fresh Git repository: nothing is overwritten. Who
+		Description: `The folder is new, empty, or a fresh Git repository: nothing is overwritten. Inside
+another repository the files go into that one; inside another fleet it is refused. Who
 reads secrets is ~/.ssh/id_ed25519.pub, or the age identity of ~/.config/age or
 sops, or who --operator names; who logs in is that ssh key, or --ssh-key.
 
@@ -58,6 +59,9 @@ func initFleet(c *ucli.Context) error {
 	}
 	if err := scaffold.CheckEmpty(dir); err != nil {
 		return &fleet.Problem{Message: err.Error(), Fix: "name a new folder; in a fleet that exists: pistack host add, pistack stack add"}
+	}
+	if err := lookAround(c, dir); err != nil {
+		return err
 	}
 	files, err := fleetFiles(c)
 	if err != nil {
