@@ -36,6 +36,7 @@ func TestDeployFleet(t *testing.T) {
 		{"no gate", testNoGate},
 		{"by hand", testByHand},
 		{"ways", testWays},
+		{"receipts", testReceipts},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -162,6 +163,7 @@ func recorded(t *testing.T, l *deployLab, h *fleettest.Host, next fleettest.Syst
 // equal makes the machine run what the repository says.
 func equal(t *testing.T, l *deployLab, h *fleettest.Host, next fleettest.System) {
 	l.boot(t, h, next)
+	l.receive(t, h, next)
 	h.Heal(t)
 	if err := os.Truncate(filepath.Join(h.Dir, "sshd.log"), 0); err != nil {
 		t.Fatal(err)

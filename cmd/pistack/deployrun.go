@@ -12,6 +12,7 @@ import (
 	"os/user"
 	"regexp"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 	"pistack/internal/git"
 	"pistack/internal/image"
 	"pistack/internal/nix"
+	"pistack/internal/status"
 	"pistack/internal/target"
 	"pistack/internal/view"
 )
@@ -60,20 +62,34 @@ func openDeployment(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host) (*deplo
 	d := &deployment{root: f.Root, hosts: hosts, machines: m, archive: archive, progress: newProgress(c, hosts)}
 	d.Run = &deploy.Run{
 		ID: id, Options: options,
-		Nix:       nix.Tool{Root: f.Root, SSHOptions: m.connections.SSHOptions, Hold: m.connections.Hold, BuildHost: c.String("build-host"), Substitute: len(f.Caches) > 0},
-		Machine:   func(host string) deploy.Machine { return m.machine(host) },
-		Sudo:      func(host string) bool { return m.sudo(c.Context, host) },
-		Connect:   m.connections.Connect,
-		ImageSize: imageSizes(f),
-		Deliver:   overSSH{d},
-		Sink:      func(e deploy.Event) { d.progress.Event(e) },
-		Archive:   archive,
-		Ready:     func(ctx context.Context) error { return d.ready(ctx, c, f) },
+		Nix:        nix.Tool{Root: f.Root, SSHOptions: m.connections.SSHOptions, Hold: m.connections.Hold, BuildHost: c.String("build-host"), Substitute: len(f.Caches) > 0},
+		Machine:    func(host string) deploy.Machine { return m.machine(host) },
+		Sudo:       func(host string) bool { return m.sudo(c.Context, host) },
+		Connect:    m.connections.Connect,
+		ImageSize:  imageSizes(f),
+		Deliver:    overSSH{d},
+		Sink:       func(e deploy.Event) { d.progress.Event(e) },
+		Archive:    archive,
+		Ready:      func(ctx context.Context) error { return d.ready(ctx, c, f) },
+		Repository: made{sync.OnceValue(func() *status.Repository { return status.OpenRepository(c.Context, f.Root) })},
 	}
 	if !c.Bool("json") {
 		d.Surveyed = func(hosts []deploy.HostPlan) { d.changes = d.compareSince(c.Context, hosts) }
 	}
 	return d, nil
+}
+
+// made asks Git what a host is made of, as status does.
+type made struct{ repository func() *status.Repository }
+
+func (m made) Edited(ctx context.Context, h fleet.Host) bool {
+	w := m.repository().Work(ctx, h, "")
+	return w.Err != nil || w.Commit == "" || len(w.Changed) > 0
+}
+
+func (m made) Moved(ctx context.Context, h fleet.Host, since string) bool {
+	w := m.repository().Work(ctx, h, since)
+	return w.Err == nil && (w.Revision == "" || w.Unknown || w.Behind > 0 || w.Ahead > 0)
 }
 
 // sizeTimeout is how long a plan waits for a registry. A size is good to know,

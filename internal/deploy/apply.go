@@ -33,6 +33,7 @@ func (r *Run) Apply(ctx context.Context, p Plan) ([]Result, error) {
 			break // the others are "not reached"
 		}
 	}
+	r.renew(ctx, p, work)
 	return r.results(ctx, p, work), nil
 }
 

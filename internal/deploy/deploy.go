@@ -74,7 +74,10 @@ type Run struct {
 	Sink     func(Event) // called by one goroutine at a time
 	Archive  Archive
 	Revision string // commit of the repository
-	Dirty    bool
+	Dirty    bool   // the work tree differs from it
+	// Repository tells what of that is a host's; nil where that is not asked: then
+	// all of it is, and no receipt is renewed.
+	Repository Repository
 
 	mu sync.Mutex // around Sink
 }

@@ -47,6 +47,7 @@ type Outcome string
 
 const (
 	Unchanged   Outcome = "unchanged"   // it ran the system already
+	Recorded    Outcome = "recorded"    // so it did, and its receipt names this commit now
 	Deployed    Outcome = "deployed"    // it runs the new system, and boots it
 	Staged      Outcome = "staged"      // it boots the new system, and still runs the old one
 	Tested      Outcome = "tested"      // it runs the new system until it reboots
@@ -62,7 +63,7 @@ const (
 // Good tells whether nothing is left to do or to worry about.
 func (o Outcome) Good() bool {
 	switch o {
-	case Unchanged, Deployed, Staged, Tested, Dry:
+	case Unchanged, Recorded, Deployed, Staged, Tested, Dry:
 		return true
 	}
 	return false

@@ -56,13 +56,13 @@ func (c *change) record(ctx context.Context) {
 		return
 	}
 	switch c.result.Outcome {
-	case Deployed, Degraded, Staged, Tested:
+	case Deployed, Degraded, Staged, Tested, Recorded:
 		if err := c.machine.Conclude(ctx, c.run.ID, receipt); err != nil {
 			c.warn("no receipt was written on the machine: %v", err)
 		} else {
 			c.locked = false
 		}
-	case Refused, Interrupted, NotReached, Dry:
+	case Refused, Interrupted, NotReached, Dry, Unchanged:
 		return
 	}
 	if err := c.run.Archive.Receipt(c.name(), receipt); err != nil {
@@ -73,12 +73,15 @@ func (c *change) record(ctx context.Context) {
 func (c *change) receipt() Receipt {
 	r := Receipt{
 		Schema: 1, Run: c.run.ID, Host: c.name(), By: c.run.Owner.User, From: c.run.Owner.From,
-		Revision: c.run.Revision, Dirty: c.run.Dirty, Action: c.run.Options.Action,
+		Revision: c.run.Revision, Dirty: c.plan.dirty, Action: c.run.Options.Action,
 		Old: c.result.Old, New: c.result.New, Generation: c.result.Generation, Images: c.plan.allImages,
 		Outcome: c.result.Outcome, Begun: c.result.Begun.UTC(), Ended: c.result.Ended.UTC(),
 	}
 	if c.result.Err != nil {
 		r.Reason = c.result.Err.Error()
+	}
+	if c.result.Outcome == Recorded {
+		return c.renewed(r)
 	}
 	return r
 }

@@ -46,6 +46,7 @@ type HostPlan struct {
 	Commands   []string     // what will be run, as one would type it
 
 	allImages []string // of the new system
+	dirty     bool     // changes that are in no commit touch what it is made of
 }
 
 // Image is a container image that has to be pulled.

@@ -27,6 +27,9 @@ func (r *Run) Plan(ctx context.Context, hosts []fleet.Host) (Plan, error) {
 		return p, err
 	}
 	p.Revision, p.Dirty = r.Revision, r.Dirty // which Ready may have found out
+	for i, h := range hosts {
+		p.Hosts[i].dirty = r.edited(ctx, h)
+	}
 	if r.Surveyed != nil {
 		r.Surveyed(p.Hosts)
 	}

@@ -45,12 +45,11 @@ func (l Looker) Look(ctx context.Context) (Report, error) {
 	return r, ctx.Err()
 }
 
-// deployedRevision reads the revision of a receipt. Git takes it for nothing but
-// the name of a commit.
+// deployedRevision reads the revision of a receipt.
 func deployedRevision(receipt []byte) string {
 	j := judgement{Host: Host{Facts: Facts{Survey: target.Survey{State: target.State{Receipt: receipt}}}}}
 	j.readReceipt()
-	if j.Receipt == nil || !isCommit(j.Receipt.Revision) {
+	if j.Receipt == nil {
 		return ""
 	}
 	return j.Receipt.Revision

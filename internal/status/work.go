@@ -51,8 +51,12 @@ func OpenRepository(ctx context.Context, root string) *Repository {
 	return r
 }
 
-// Work compares the work tree with a revision that a host has.
+// Work compares the work tree with a revision that a host has. Git takes that for
+// nothing but the name of a commit.
 func (r *Repository) Work(ctx context.Context, h fleet.Host, revision string) Work {
+	if !isCommit(revision) {
+		revision = ""
+	}
 	w := Work{Commit: r.commit, Err: r.err}
 	if r.err != nil || r.commit == "" {
 		return w

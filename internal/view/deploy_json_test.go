@@ -86,7 +86,7 @@ func constants() []string {
 	for _, k := range []deploy.Kind{deploy.Begun, deploy.Line, deploy.Warning, deploy.Finished} {
 		names = append(names, string(k))
 	}
-	for _, o := range []deploy.Outcome{deploy.Unchanged, deploy.Deployed, deploy.Staged, deploy.Tested, deploy.Dry, deploy.Refused, deploy.RolledBack, deploy.Unknown, deploy.NotReached, deploy.Interrupted} {
+	for _, o := range []deploy.Outcome{deploy.Unchanged, deploy.Recorded, deploy.Degraded, deploy.Deployed, deploy.Staged, deploy.Tested, deploy.Dry, deploy.Refused, deploy.RolledBack, deploy.Unknown, deploy.NotReached, deploy.Interrupted} {
 		names = append(names, string(o))
 	}
 	for _, a := range []deploy.Action{deploy.Switch, deploy.Boot, deploy.Test, deploy.DryActivate} {

@@ -92,18 +92,21 @@ func resultText(r deploy.Result) string {
 	if d := r.Ended.Sub(r.Begun); d >= time.Second {
 		text += " in " + elapsed(d)
 	}
-	if r.Generation > 0 && r.Outcome.Good() && r.Outcome != deploy.Unchanged {
+	if r.Generation > 0 && r.Outcome.Good() && !same(r.Outcome) {
 		text += fmt.Sprintf(", generation %d", r.Generation)
 	}
 	return text
 }
+
+// same tells whether a host goes on with what it ran.
+func same(o deploy.Outcome) bool { return o == deploy.Unchanged || o == deploy.Recorded }
 
 // resultColour is that of an outcome.
 func resultColour(o deploy.Outcome) string {
 	switch {
 	case !o.Good():
 		return red
-	case o == deploy.Unchanged:
+	case same(o):
 		return faint
 	}
 	return green

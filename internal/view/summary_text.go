@@ -81,6 +81,7 @@ type outcomeMeaning struct {
 
 func outcomeMeanings() []outcomeMeaning {
 	return []outcomeMeaning{
+		{deploy.Recorded, "ran the system already; its receipt names this commit now"},
 		{deploy.Staged, "boots the new system, and still runs the old one"},
 		{deploy.Tested, "runs the new system until it reboots"},
 		{deploy.Dry, "nothing was changed"},
