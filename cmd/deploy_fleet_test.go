@@ -22,6 +22,7 @@ func TestDeployFleet(t *testing.T) {
 		{"outcomes", testOutcomes},
 		{"interrupts", testInterrupts},
 		{"second interrupt", testSecondInterrupt},
+		{"nobody reads", testNoReader},
 		{"lock", testLocks},
 		{"lock is stolen", testStolenLock},
 		{"killed while it tries", testKilledTrying},

@@ -100,3 +100,24 @@ func testSecondInterrupt(t *testing.T) {
 	}
 	back(t, h)
 }
+
+// testNoReader: a reader of the output that leaves is like Ctrl-C, and kills nothing.
+func testNoReader(t *testing.T) {
+	l, hosts := take(t, 2)
+	for i, shell := range []string{
+		`{ pistack deploy h001 --yes --json; echo $? >status; } | (while read -r line; do case $line in *'"gate"'*) exit;; esac; done)`,
+		`{ pistack deploy h002 --yes; echo $? >status; } 2>&1 | (while read -r line; do case $line in *gate*) exit;; esac; done)`,
+	} {
+		h := hosts[i]
+		next := l.next(t, h)
+		l.must(t, "sh", "-c", "PATH="+binaries+":$PATH; "+shell)
+		if status := l.must(t, "cat", "status"); status != "130\n" {
+			t.Errorf("exit status %s", status)
+		}
+		if got := stand(t, h); got.running == fleettest.Path(next) { // it was at the commit already
+			at(t, h, next, next)
+		} else {
+			back(t, h)
+		}
+	}
+}

@@ -120,7 +120,7 @@ func checkFormat(c *ucli.Context) (func([]generate.Result, []compose.Finding) er
 
 // inColour tells whether w is a terminal whose user has not refused colour.
 func inColour(w io.Writer) bool {
-	f, isFile := w.(*os.File)
+	f, isFile := cli.File(w)
 	return isFile && term.IsTerminal(f) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 

@@ -86,6 +86,6 @@ func showDiff(c *ucli.Context, report compare.Report, format string) error {
 	case "markdown":
 		return view.DiffMarkdown(c.App.Writer, report)
 	}
-	colour := c.App.Writer == os.Stdout && term.IsTerminal(os.Stdout) && os.Getenv("NO_COLOR") == ""
+	colour := term.IsTerminal(os.Stdout) && os.Getenv("NO_COLOR") == ""
 	return view.DiffText(c.App.Writer, report, colour)
 }

@@ -59,14 +59,20 @@ func Usage(format string, args ...any) error {
 func Differences() error { return &StatusError{Status: ExitDifferences} }
 
 // Main runs an app with the process's arguments and returns its exit status.
-// SIGINT, SIGTERM and SIGHUP cancel the context of the command.
+// SIGINT, SIGTERM and SIGHUP cancel the context of the command, and so does a
+// reader of its output that goes away.
 func Main(app *cli.App) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	unheeded := signal.Ignored(syscall.SIGPIPE)
+	defer withoutSIGPIPE()()
+	read, end := context.WithCancelCause(context.Background())
+	ctx, stop := signal.NotifyContext(read, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	// The second signal ends a command that does not heed the first.
 	context.AfterFunc(ctx, stop)
+	out := &stream{file: os.Stdout, end: end, unheeded: unheeded}
+	app.Writer, app.ErrWriter = out, &stream{file: os.Stderr, end: end, unheeded: unheeded}
 	prepare(app)
-	err := app.RunContext(ctx, permute(app, os.Args))
+	err := heard(ctx, out, app.RunContext(ctx, permute(app, os.Args)))
 	if err == nil {
 		return ExitOK
 	}
@@ -90,7 +96,6 @@ func Main(app *cli.App) int {
 // prepare makes usage errors ours, since urfave/cli would print help to
 // standard output and exit by itself.
 func prepare(app *cli.App) {
-	app.Writer, app.ErrWriter = os.Stdout, os.Stderr
 	app.EnableBashCompletion = true
 	app.Version = version()
 	app.ExitErrHandler = func(*cli.Context, error) {}

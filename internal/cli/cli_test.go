@@ -72,6 +72,13 @@ func commands() []*ucli.Command {
 			{Name: "asks", Action: func(c *ucli.Context) error { return cli.Agree(c, "Sure?") }},
 		}},
 		{Name: "pick", BashComplete: func(c *ucli.Context) { fmt.Fprint(c.App.Writer, "box\n@ai\n@arm\n") }, Action: func(*ucli.Context) error { return nil }},
+		{Name: "work", Action: func(c *ucli.Context) error {
+			for c.Context.Err() == nil {
+				fmt.Fprintln(c.App.Writer, "at work") // its end is not looked at
+			}
+			return os.WriteFile(os.Getenv("PISTACK_CLI_TEST_FILE"), []byte(context.Cause(c.Context).Error()), 0o600)
+		}},
+		{Name: "deaf", Action: func(c *ucli.Context) error { fmt.Fprintln(c.App.Writer, "x"); return cli.Differences() }},
 		fails("canceled", fmt.Errorf("x: %w", context.Canceled)),
 	}
 }

@@ -39,7 +39,7 @@ func (o *Output) Line(name, text string) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_, _ = io.WriteString(o.w, text+"\n") // whoever read it has left
+	_, _ = io.WriteString(o.w, text+"\n") // standard output keeps the error
 }
 
 // harmless makes a line of output one that does nothing to a terminal.
