@@ -38,6 +38,7 @@ func TestDeployFleet(t *testing.T) {
 		{"by hand", testByHand},
 		{"ways", testWays},
 		{"receipts", testReceipts},
+		{"not pinned", testUnpinned},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -289,4 +290,24 @@ func boots(t *testing.T, l *deployLab, h *fleettest.Host, next fleettest.System)
 	h.Reboot(t)
 	at(t, h, next, next)
 	l.deploy(t, []*fleettest.Host{h}).ends(0).came(h, "unchanged")
+}
+
+// testUnpinned: a deploy refuses that host alone.
+func testUnpinned(t *testing.T) {
+	l, hosts := take(t, 2)
+	next := l.next(t, hosts[0])
+	l.next(t, hosts[1])
+	if err := os.Remove(filepath.Join(l.root, "hosts", hosts[1].Name, "ssh_host_ed25519_key.pub")); err != nil {
+		t.Fatal(err)
+	}
+	l.commit(t)
+	run := l.deploy(t, hosts).ends(3)
+	run.came(hosts[0], "deployed")
+	run.came(hosts[1], "refused", "is not pinned", "pisec host-key "+hosts[1].Name)
+	at(t, hosts[0], next, next)
+	back(t, hosts[1])
+	out, err := l.command(filepath.Join(binaries, "pistack"), "plan", hosts[1].Name).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "is not pinned") {
+		t.Errorf("%v: %s", err, out)
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -22,6 +23,7 @@ type machines struct {
 	state       string // the fleet's folder below the user's state directory
 	config      *remote.Config
 	connections *remote.Connections
+	unpinned    map[string]error // hosts that ssh cannot be told of, and why
 }
 
 func identityFlag() ucli.Flag {
@@ -59,10 +61,7 @@ const sharedPerHost = 3
 // openMachinesWithin is openMachines with a limit for each thing that is asked of
 // them; 0 for the usual one.
 func openMachinesWithin(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host, limit time.Duration) (*machines, error) {
-	reached, err := remoteHosts(hosts)
-	if err != nil {
-		return nil, err
-	}
+	reached, unpinned := remoteHosts(hosts)
 	state, err := stateDir(f.Root)
 	if err != nil {
 		return nil, err
@@ -85,21 +84,26 @@ func openMachinesWithin(c *ucli.Context, f *fleet.Fleet, hosts []fleet.Host, lim
 	if err != nil {
 		return nil, err
 	}
-	return &machines{state: state, config: config, connections: connections}, nil
+	return &machines{state: state, config: config, connections: connections, unpinned: unpinned}, nil
 }
 
-func remoteHosts(hosts []fleet.Host) ([]remote.Host, error) {
-	var reached []remote.Host
-	var problems []error
+// remoteHosts are the hosts that ssh can be told of. One whose key is not pinned
+// is not among them, and keeps no other from being reached.
+func remoteHosts(hosts []fleet.Host) (reached []remote.Host, unpinned map[string]error) {
+	unpinned = map[string]error{}
 	for _, h := range hosts {
 		key, err := h.PublicKey()
+		r := remote.Host{Name: h.Name, Address: h.Address, User: h.SSH.User, Port: h.SSH.Port, PublicKey: key}
+		if err == nil {
+			err = r.Check()
+		}
 		if err != nil {
-			problems = append(problems, err)
+			unpinned[h.Name] = err
 			continue
 		}
-		reached = append(reached, remote.Host{Name: h.Name, Address: h.Address, User: h.SSH.User, Port: h.SSH.Port, PublicKey: key})
+		reached = append(reached, r)
 	}
-	return reached, errors.Join(problems...)
+	return reached, unpinned
 }
 
 func identityFile(c *ucli.Context) (string, error) {
@@ -113,7 +117,19 @@ func identityFile(c *ucli.Context) (string, error) {
 	return filepath.Abs(file)
 }
 
-func (m *machines) machine(host string) target.Machine { return target.New(m.connections, host) }
+// machine is a host; nothing is asked of it yet, and of one that is not pinned
+// nothing ever will be.
+func (m *machines) machine(host string) target.Machine {
+	if err := m.unpinned[host]; err != nil {
+		return target.New(silent{err}, host)
+	}
+	return target.New(m.connections, host)
+}
+
+// silent is the way to a machine that there is none to.
+type silent struct{ why error }
+
+func (s silent) Run(context.Context, remote.Call) ([]byte, error) { return nil, s.why }
 
 // Close ends all connections.
 func (m *machines) Close() { m.connections.Close() }

@@ -45,7 +45,7 @@ func NewConfig(hosts []Host, o Options) (*Config, error) {
 	}
 	c := &Config{hosts: map[string]Host{}, options: o}
 	for _, h := range hosts {
-		if err := h.check(); err != nil {
+		if err := h.Check(); err != nil {
 			return nil, err
 		}
 		c.hosts[h.Name] = h
@@ -79,8 +79,8 @@ var (
 	keyForm     = regexp.MustCompile(`^ssh-ed25519 [A-Za-z0-9+/=]+( .*)?$`)
 )
 
-// check refuses what could end an option early or begin another one.
-func (h Host) check() error {
+// Check refuses what could end an option early or begin another one.
+func (h Host) Check() error {
 	for _, part := range []struct {
 		what, value string
 		form        *regexp.Regexp
