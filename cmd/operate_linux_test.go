@@ -281,6 +281,13 @@ func TestRollbackFails(t *testing.T) {
 	d.want(t, 2, []string{"locked by bob from laptop, since 2023-11-14T22:13:20Z", "there is no terminal"}, "unlock", h.Name)
 	d.want(t, 0, []string{"h001: unlocked"}, "unlock", h.Name, "--yes")
 	d.want(t, 0, []string{"h001: is not locked"}, "unlock", h.Name)
+	for _, owner := range []string{"", "by hand, sorry", "by hand\n", "id\tX\nuser\tbob\ndirty\tmaybe\nsince\tnoon\n"} {
+		h.Shell(t, "mkdir -p /run/pistack-deploy/lock && printf '"+owner+"' >/run/pistack-deploy/lock/owner")
+		who := map[bool]string{true: "locked by bob", false: "locked by somebody unknown"}[strings.Contains(owner, "bob")]
+		d.want(t, 3, []string{"deploy in progress: " + who, "pistack unlock h001"}, "status")
+		d.want(t, 3, []string{who}, "rollback", h.Name, "--yes", "--to", "1", "--lock-wait", "1ms")
+		d.want(t, 0, []string{who, "h001: unlocked"}, "unlock", h.Name, "--yes")
+	}
 	h.Shell(t, "rm -rf "+bad)
 	d.want(t, 1, []string{"is not a system, or was deleted"}, "rollback", h.Name, "--yes")
 }

@@ -2,6 +2,7 @@ package target
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"regexp"
@@ -134,14 +135,15 @@ func (a *answer) bytes(key string) []byte {
 	return data
 }
 
-// owner takes who has a lock.
+// owner takes who has a lock. One that was made by hand has somebody, too: it is
+// said, waited for and broken as any other.
 func (a *answer) owner(prefix string) Owner {
 	return Owner{
-		ID:       a.text(prefix + "id"),
-		User:     a.text(prefix + "user"),
+		ID:       cmp.Or(a.text(prefix+"id"), "unknown"),
+		User:     cmp.Or(a.text(prefix+"user"), "somebody unknown"),
 		From:     a.text(prefix + "from"),
 		Revision: a.text(prefix + "revision"),
-		Dirty:    a.yes(prefix + "dirty"),
+		Dirty:    a.text(prefix+"dirty") == "yes",
 		Since:    time.Unix(a.number(prefix+"since", false), 0).UTC(),
 	}
 }

@@ -6,7 +6,7 @@
 
 begin_answer
 if [ -e "$lock/owner" ]; then
-  cat "$lock/owner"
+  say_owner ''
   release "$(value_of "$lock/owner" id)"
 fi
 end_answer

@@ -64,6 +64,29 @@ failed_units() {
   [ -z "$list" ] || printf '%s\n' "$list" | while read -r unit _; do say failed "$unit"; done
 }
 
+# say_owner PREFIX: who has the lock. A file that says so in no way of ours, made by hand or cut off, has an owner, too.
+# Nothing when it was given back meanwhile.
+say_owner() {
+  id='' user='' from='' revision='' dirty='' since=''
+  while IFS=$tab read -r key value; do
+    case $key in
+      id) id=$value ;;
+      user) user=$value ;;
+      from) from=$value ;;
+      revision) revision=$value ;;
+      dirty) dirty=$value ;;
+      since) since=$value ;;
+    esac
+  done 2>/dev/null <"$lock/owner" || return 0
+  case $since in '' | *[!0-9]*) since=$(stat -c %Y "$lock/owner" 2>/dev/null || echo 0) ;; esac
+  say "$1id" "$id"
+  say "$1user" "$user"
+  say "$1from" "$from"
+  say "$1revision" "$revision"
+  say "$1dirty" "$dirty"
+  say "$1since" "$since"
+}
+
 require_lock() {
   read_value "$lock/owner" id
   [ "$value" = "$1" ] || stop_with "$lock_lost" "the lock is not that of run $1"

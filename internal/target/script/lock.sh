@@ -22,7 +22,7 @@ while ! mv -T "$new" "$lock" 2>/dev/null; do
   [ "$(value_of "$lock/owner" id)" != "$1" ] || exit 0
   if [ -e "$lock/owner" ] || [ "$tries" -ge 10 ]; then
     begin_answer
-    cat "$lock/owner" 2>/dev/null || true
+    say_owner ''
     end_answer
     exit "$held"
   fi

@@ -88,7 +88,7 @@ say_free
 say_undo
 failed_units
 if [ -e "$lock/owner" ]; then
-  while IFS= read -r line; do printf 'lock.%s\n' "$line"; done <"$lock/owner" || : # given back meanwhile
+  say_owner lock.
 fi
 if [ -e /var/lib/pistack/receipt.json ]; then
   printf 'receipt\t'
