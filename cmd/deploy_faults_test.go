@@ -147,7 +147,7 @@ func (f *faultyRun) hurt(t *testing.T, h *fleettest.Host, next fleettest.System)
 func (f *faultyRun) run(t *testing.T) {
 	kind, at, victim := f.random.IntN(8), 1+f.random.IntN(100), f.Hosts[f.random.IntN(len(f.Hosts))]
 	f.say("event %d: kind %d, %s", at, kind, victim.Name)
-	run := f.start(t, f.Hosts, "--keep-going", "PISTACK_TIMING="+faultyTiming)
+	run := f.start(t, f.Hosts, "PISTACK_TIMING="+faultyTiming)
 	for e := range run.events {
 		run.take(e)
 		if e.Kind == "line" {

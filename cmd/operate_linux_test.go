@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,12 +79,25 @@ type ran struct {
 	out, errOut string
 }
 
+// toFull among arguments has standard output be a full disk.
+const toFull = ">/dev/full"
+
 // pistack runs the command to its end.
 func (d *desk) pistack(t *testing.T, args ...string) ran {
 	t.Helper()
+	full := slices.Contains(args, toFull)
+	args = slices.DeleteFunc(slices.Clone(args), func(a string) bool { return a == toFull })
 	cmd := exec.CommandContext(t.Context(), filepath.Join(binaries, "pistack"), args...)
 	var out, errOut bytes.Buffer
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = d.root, d.env, &out, &errOut
+	if full {
+		disk, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer disk.Close()
+		cmd.Stdout = disk
+	}
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -301,6 +315,8 @@ func TestLogs(t *testing.T) {
 	d.want(t, 1, []string{`has no stack "wep"`, "it runs web"}, "logs", h.Name, "wep")
 	d.want(t, 2, []string{"is neither a time like 30m"}, "logs", h.Name, "web", "--since", "yesterday")
 	d.want(t, 2, []string{"usage: pistack logs HOST STACK"}, "logs", h.Name)
+	d.want(t, 2, []string{"--lines -5: is neither a number of lines nor -1"}, "logs", h.Name, "web", "--lines", "-5")
+	d.want(t, 1, []string{"standard output: write /dev/stdout: no space left on device"}, "logs", h.Name, "web", toFull)
 
 	cmd := exec.Command(filepath.Join(binaries, "pistack"), "logs", "-f", h.Name, "web")
 	cmd.Dir, cmd.Env = d.root, d.env
@@ -332,6 +348,7 @@ func TestExec(t *testing.T) {
 			t.Errorf("%s is missing:\n%s", h.Name, r.out)
 		}
 	}
+	d.want(t, 1, []string{"standard output: write /dev/stdout: no space left on device"}, "exec", "h001", toFull, "--", "echo", "hi")
 	d.Hosts[1].Link(t, false)
 	r = d.want(t, 3, []string{"h001: exit status 71", "h002: cannot be reached", "h003: exit status 71", "failed on 3 of 3 hosts"}, "exec", "h*", "--", "sh", "-c", "exit 71")
 	r = d.want(t, 3, nil, "exec", "h*", "--json", "--", "uname", "-n")
@@ -347,9 +364,9 @@ func TestExec(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.out), &report); err != nil || report.Schema != 1 || len(report.Hosts) != 3 || !report.Hosts[0].Done || report.Hosts[0].Output[0] != "h001" || report.Hosts[1].Status != -1 {
 		t.Errorf("JSON %v: %+v", err, report)
 	}
-	d.want(t, 2, []string{"usage: pistack exec HOST… -- PROGRAM"}, "exec", "h001", "uname")
-	d.want(t, 2, []string{"usage: pistack exec HOST… -- PROGRAM"}, "exec", "--", "uname")
-	d.want(t, 3, []string{"no answer within 1s"}, "exec", "h001", "--timeout", "1s", "--", "sleep", "100")
+	d.want(t, 2, []string{"usage: pistack exec HOST|GLOB|@TAG|!NOT… -- PROGRAM [ARGUMENT…]"}, "exec", "h001", "uname")
+	d.want(t, 2, []string{"usage: pistack exec HOST|GLOB|@TAG|!NOT… -- PROGRAM [ARGUMENT…]"}, "exec", "--", "uname")
+	d.want(t, 3, []string{"h001: sleep did not end within 1s; it may go on there", "hint: give it longer with --timeout"}, "exec", "h001", "--timeout", "1s", "--", "sleep", "100")
 	huge := d.want(t, 0, nil, "exec", "h001", "--json", "--", "sh", "-c", `yes "$(printf %1000d 0)" | head -c 100000000`)
 	if len(huge.out) > 16<<20 || !strings.Contains(huge.out, `"cut": true`) {
 		t.Errorf("100 MB gave %d bytes", len(huge.out))

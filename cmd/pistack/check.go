@@ -20,7 +20,7 @@ func checkCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:      "check",
 		Usage:     "check the stacks of hosts, each and together, against the host",
-		ArgsUsage: "[HOST|GLOB|@TAG…]",
+		ArgsUsage: "[HOST|GLOB|@TAG|!NOT…]",
 		Description: `Needs no network and no private key. Exits with 3 when there is an error, or a
 warning with --fail-on warning. A finding is accepted in the Compose file, with
 a reason; --explain says how.

@@ -40,12 +40,12 @@ Examples:
   pistack deploy rpi-box-01 --build        build, push and lock what changed, then deploy
   pistack deploy rpi-box-01 --explain      print the plan and its commands, and stop
   pistack deploy --action boot --yes       with the next reboot, without asking`,
-		Flags: append(append(planFlags(), gateFlags()...),
+		Flags: append(append(planFlags("wait so long for a host that another deploy has locked"), gateFlags()...),
 			cli.YesFlag(),
 			cli.DryRunFlag(),
 			&ucli.BoolFlag{Name: "build", Usage: "first build, push and lock images of changed files, as pistack build does, and generate"},
 			&ucli.StringFlag{Name: "canary", Usage: "first deploy to this `HOST`, or to so many of them; the others follow if that went well"},
-			&ucli.BoolFlag{Name: "keep-going", Usage: "the others follow, however it went"},
+			&ucli.BoolFlag{Name: "keep-going", Usage: "with --canary: the others follow, however it went"},
 		),
 		BashComplete: cli.CompleteSelectors(true),
 		Action:       deployHosts,
@@ -69,8 +69,9 @@ func timingFlag() ucli.Flag {
 	return &ucli.StringFlag{Name: "timing", EnvVars: []string{"PISTACK_TIMING"}, Hidden: true, Usage: "change limits: `NAME=DURATION,…`, see deploy.Timing"}
 }
 
-// planFlags are those of plan and deploy.
-func planFlags() []ucli.Flag {
+// planFlags are those of plan and deploy. What --lock-wait does is not the same: no
+// plan waits.
+func planFlags(lockWait string) []ucli.Flag {
 	return []ucli.Flag{
 		cli.FleetFlag(),
 		&ucli.BoolFlag{Name: "json", Usage: "print JSON (schema 1); of a deploy, an event a line"},
@@ -78,7 +79,7 @@ func planFlags() []ucli.Flag {
 		parallelFlag(),
 		&ucli.IntFlag{Name: "eval-jobs", Usage: "evaluate `N` hosts at once, 2 GB of memory each; as many as fit by default"},
 		&ucli.StringFlag{Name: "build-host", Usage: "have Nix build on `USER@HOST` instead of here"},
-		&ucli.DurationFlag{Name: "lock-wait", Usage: "wait so long for a host that another deploy has locked"},
+		&ucli.DurationFlag{Name: "lock-wait", Usage: lockWait},
 		&ucli.BoolFlag{Name: "explain", Usage: "print the commands, so that you could run them by hand, and stop"},
 		&ucli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "show every line of nix, nixos-rebuild and docker"},
 		identityFlag(),
@@ -136,10 +137,8 @@ func planned(c *ucli.Context) (*deployment, deploy.Plan, error) {
 	if err != nil {
 		return nil, deploy.Plan{}, err
 	}
-	if canary := c.String("canary"); canary != "" {
-		if err := knownCanary(canary, hosts); err != nil {
-			return nil, deploy.Plan{}, err
-		}
+	if err := wavesAreFit(c, hosts); err != nil {
+		return nil, deploy.Plan{}, err
 	}
 	if c.Bool("build") {
 		if _, err := deployOptions(c); err != nil { // not after minutes of building

@@ -188,8 +188,6 @@ func deployOptions(c *ucli.Context) (deploy.Options, error) {
 		Canary: c.String("canary"), KeepGoing: c.Bool("keep-going"), LockWait: c.Duration("lock-wait"), Timing: deploy.DefaultTiming(),
 	}
 	switch o.Action {
-	case "":
-		o.Action = deploy.Switch
 	case deploy.Switch, deploy.Boot, deploy.Test, deploy.DryActivate:
 	default:
 		return o, cli.Usage("--action is switch, boot, test or dry-activate, not %q", string(o.Action))

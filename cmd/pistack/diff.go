@@ -19,7 +19,7 @@ func diffCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:      "diff",
 		Usage:     "show what a change does to hosts: dangers, effects on containers and their causes, secrets",
-		ArgsUsage: "[HOST|GLOB|@TAG…]",
+		ArgsUsage: "[HOST|GLOB|@TAG|!NOT…]",
 		Description: `Compares the work tree, or --head, with where its history and --base met last, as a
 pull request does; so --base origin/main is the right one in CI, which needs a clone
 that has that history. When --head is older than --base, both are compared as they
@@ -42,6 +42,7 @@ Examples:
 			&ucli.StringFlag{Name: "base", Value: "HEAD", Usage: "compare with this `REVISION`"},
 			&ucli.StringFlag{Name: "head", Usage: "compare this `REVISION` instead of the work tree"},
 			&ucli.StringFlag{Name: "format", Value: "text", Usage: "`FORMAT` is text, markdown or json (schema 1)"},
+			cli.JSONFlag(),
 			&ucli.BoolFlag{Name: "exit-code", Usage: "exit with 3 when something differs"},
 		},
 		BashComplete: cli.CompleteSelectors(true),
@@ -51,6 +52,12 @@ Examples:
 
 func diff(c *ucli.Context) error {
 	format := c.String("format")
+	if c.Bool("json") {
+		if c.IsSet("format") && format != "json" {
+			return cli.Usage("--json and --format %s: say one of them", format)
+		}
+		format = "json"
+	}
 	if !slices.Contains([]string{"text", "markdown", "json"}, format) {
 		return cli.Usage("--format %q: want text, markdown or json", format)
 	}

@@ -22,7 +22,7 @@ func execCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:      "exec",
 		Usage:     "run a program on hosts, to look at something",
-		ArgsUsage: "HOST|GLOB|@TAG|!NOT… [-- PROGRAM ARGUMENT…]",
+		ArgsUsage: "HOST|GLOB|@TAG|!NOT… -- PROGRAM [ARGUMENT…]",
 		Description: `Runs the program as root on all chosen hosts at once, with exactly these arguments and
 no shell in between, and prints each line behind the host's name. The program's input
 is empty. Exits with 3 when it failed somewhere, and says where.
@@ -75,7 +75,7 @@ func execWords(c *ucli.Context) (selectors, argv []string, err error) {
 	words := c.Args().Slice()
 	at := slices.Index(words, "--")
 	if at < 1 || at == len(words)-1 {
-		return nil, nil, cli.Usage("usage: %s HOST… -- PROGRAM ARGUMENT…", c.Command.HelpName)
+		return nil, nil, cli.Usage("usage: %s %s", c.Command.HelpName, c.Command.ArgsUsage)
 	}
 	if d := c.Duration("timeout"); d < time.Second || d > 24*time.Hour {
 		return nil, nil, cli.Usage("--timeout is a time between 1s and 24h")
@@ -107,13 +107,25 @@ func runOnAll(c *ucli.Context, m *machines, hosts []fleet.Host, argv []string) [
 				line = keepLines(&all[i])
 			}
 			begun := time.Now()
-			err := m.machine(name).Exec(c.Context, argv, c.Duration("timeout"), line)
+			err := impatient(name, argv[0], c.Duration("timeout"), m.machine(name).Exec(c.Context, argv, c.Duration("timeout"), line))
 			all[i].Host, all[i].Err, all[i].Status, all[i].Took = name, err, statusOf(err), time.Since(begun)
 			return nil
 		})
 	}
 	_ = group.Wait() // no function returns an error
 	return all
+}
+
+// impatient says of a program that was given up on that it was, and not that the
+// machine is to be looked at.
+func impatient(host, program string, limit time.Duration, err error) error {
+	if !remote.Is(err, remote.TimedOut) {
+		return err
+	}
+	return &remote.Error{
+		Host: host, Kind: remote.TimedOut, Message: fmt.Sprintf("%s: %s did not end within %s; it may go on there", host, program, limit),
+		Fix: "give it longer with --timeout", Err: err,
+	}
 }
 
 // keptOutput bounds what is kept of a host's output, in bytes.

@@ -13,7 +13,7 @@ func generateCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:      "generate",
 		Usage:     "write hosts/HOST/generated: the NixOS options and Compose overrides",
-		ArgsUsage: "[HOST|GLOB|@TAG…]",
+		ArgsUsage: "[HOST|GLOB|@TAG|!NOT…]",
 		Description: `All hosts are loaded before anything is written; with an error in one, nothing
 is. Commit the result: a flake sees only what Git tracks, and a reviewer sees
 what will run.

@@ -51,7 +51,7 @@ func hostListCommand() *ucli.Command {
 	return &ucli.Command{
 		Name:         "list",
 		Usage:        "list the hosts of the fleet",
-		ArgsUsage:    "[HOST|GLOB|@TAG…]",
+		ArgsUsage:    "[HOST|GLOB|@TAG|!NOT…]",
 		Description:  "Examples:\n  pistack host list\n  pistack host list '@cloud' --json",
 		Flags:        []ucli.Flag{cli.FleetFlag(), cli.JSONFlag()},
 		BashComplete: cli.CompleteSelectors(true),

@@ -104,6 +104,9 @@ func hasStack(h fleet.Host, stack string) error {
 
 func logsWanted(c *ucli.Context, now time.Time) (target.Output, error) {
 	o := target.Output{Lines: c.Int("lines"), Follow: c.Bool("follow"), Unit: c.Bool("unit"), Stamps: c.Bool("timestamps")}
+	if o.Lines < -1 {
+		return o, cli.Usage("--lines %d: is neither a number of lines nor -1, for all", o.Lines)
+	}
 	if c.IsSet("since") {
 		since, err := sinceOf(c.String("since"), now)
 		if err != nil {

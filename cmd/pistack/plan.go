@@ -31,7 +31,7 @@ Examples:
   pistack plan
   pistack plan rpi-box-01 --json
   pistack plan --explain             with the commands of a deploy`,
-		Flags:        append(planFlags(), timingFlag()),
+		Flags:        append(planFlags("as of a deploy: a host that another one has locked is planned for, too, and not waited for"), timingFlag()),
 		BashComplete: cli.CompleteSelectors(true),
 		Action: func(c *ucli.Context) error {
 			d, plan, err := planned(c)
@@ -44,9 +44,22 @@ Examples:
 	}
 }
 
+// wavesAreFit refuses flags of waves that would change nothing.
+func wavesAreFit(c *ucli.Context, hosts []fleet.Host) error {
+	if c.IsSet("canary") {
+		return knownCanary(c.String("canary"), hosts)
+	}
+	if c.Bool("keep-going") {
+		return cli.Usage("--keep-going goes with --canary: else no host waits for another")
+	}
+	return nil
+}
+
 // knownCanary refuses a canary that would never sing.
 func knownCanary(canary string, hosts []fleet.Host) error {
-	if n, err := strconv.Atoi(canary); err == nil && n > 0 {
+	if n, err := strconv.Atoi(canary); err == nil && n > len(hosts) {
+		return cli.Usage("--canary %d: %s chosen", n, map[bool]string{true: "only 1 host is", false: fmt.Sprintf("only %d hosts are", len(hosts))}[len(hosts) == 1])
+	} else if err == nil && n > 0 {
 		return nil
 	}
 	for _, h := range hosts {

@@ -54,7 +54,7 @@ func permuteLevel(flags []cli.Flag, commands []*cli.Command, args []string) []st
 
 // passesOn tells of a command that hands what follows "--" to another program:
 // its usage says so. It finds the "--" among its arguments.
-func passesOn(c *cli.Command) bool { return strings.Contains(c.ArgsUsage, "[-- ") }
+func passesOn(c *cli.Command) bool { return strings.Contains(c.ArgsUsage, "-- ") }
 
 // split sorts words into flags (with their values) and arguments. Of a "--", all
 // that follows is an argument; keepDash leaves it among them.

@@ -315,4 +315,9 @@ func TestResolveFails(t *testing.T) {
 	if _, err := config.Resolve(t.Context(), "another"); err == nil {
 		t.Error("a host of no fleet was resolved")
 	}
+	t.Setenv("PATH", t.TempDir())
+	var failed *remote.Error
+	if _, err := config.Resolve(t.Context(), "rpi-box-01"); !errors.As(err, &failed) || !strings.Contains(err.Error(), "not found") || strings.Contains(failed.Fix, "config") || failed.Fix == "" {
+		t.Errorf("without ssh: %v, %+v", err, failed)
+	}
 }

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -17,6 +18,10 @@ func resolve(ctx context.Context, config, host string) (Settings, error) {
 	ctx, cancel := context.WithTimeout(ctx, resolveLimit)
 	defer cancel()
 	out, err := run.Output(ctx, run.Command{Argv: []string{"ssh", "-F", config, "-G", host}})
+	var failed *run.Error
+	if errors.As(err, &failed) && failed.Code < 0 { // it did not even begin
+		return Settings{}, &Error{Host: host, Message: fmt.Sprintf("%s: %v", host, err), Fix: failed.Hint(), Err: err}
+	}
 	if err != nil {
 		return Settings{}, &Error{Host: host, Message: fmt.Sprintf("%s: ssh does not understand its configuration: %s", host, saidBy(err)), Fix: "see ~/.ssh/config", Err: err}
 	}
