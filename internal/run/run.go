@@ -189,10 +189,32 @@ func signalGroup(cmd *exec.Cmd, s syscall.Signal) error {
 // a group of its own, nothing is left.
 func (c Command) execute(ctx context.Context, cmd *exec.Cmd) error {
 	err := cmd.Run()
+	awaitInterrupt(ctx, err)
 	if c.OwnGroup && ctx.Err() != nil && cmd.Process != nil {
 		_ = signalGroup(cmd, syscall.SIGKILL) // most often all are gone
 	}
 	return err
+}
+
+// interruptDelay is how much earlier a child may hear of a Ctrl-C than this process.
+const interruptDelay = time.Second
+
+// awaitInterrupt lets ctx end before the end of a child that died of a Ctrl-C is
+// looked at. The terminal signals both; a child with a group of its own gets it while
+// it is being started.
+func awaitInterrupt(ctx context.Context, err error) {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	if !ok || !status.Signaled() || status.Signal() != syscall.SIGINT {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(interruptDelay):
+	}
 }
 
 func (c Command) failure(err error, last []string) error {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/quick"
+	"time"
 
 	"pistack/internal/run"
 )
@@ -274,5 +275,18 @@ func TestQuoting(t *testing.T) {
 		if i >= len(got) || got[i] != words[i] {
 			t.Fatalf("word %d of %d: the shell reads %q as %q", i, len(words), words[i], got[min(i, len(got)-1)])
 		}
+	}
+}
+
+// TestInterruptedFirst: a child that hears of a Ctrl-C before its context ends is no
+// failure of its own.
+func TestInterruptedFirst(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := run.Stream(ctx, run.Command{Argv: []string{"sh", "-c", "echo dying; kill -INT $$"}, OwnGroup: true}, func(string) {
+		time.AfterFunc(100*time.Millisecond, cancel)
+	})
+	if err == nil || ctx.Err() == nil {
+		t.Errorf("%v, while the context says %v", err, ctx.Err())
 	}
 }
