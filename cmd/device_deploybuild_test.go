@@ -62,7 +62,7 @@ func newPusher(t *testing.T) *pusher {
 	// The registry speaks no TLS; both sides are told.
 	p.sshStdin(t, watched, fmt.Sprintf(`{"insecure-registries": [%q]}`, p.host), "cat >/etc/docker/daemon.json && systemctl reload docker")
 	p.writeFleet(t, "fleet.toml", fmt.Appendf(p.readFleet(t, "fleet.toml"), "\n[registry]\nimages = \"%s/me\"\ninsecure = [%q]\n", p.host, p.host))
-	p.gitCommit(t)
+	p.commitFiles(t)
 	return p
 }
 
@@ -118,16 +118,17 @@ func buildsAndDeploys(t *testing.T, p *pusher) {
 	if left := p.engine.Docker("image", "ls", "--quiet"); left != "" {
 		t.Errorf("names are left in the engine: %s", left)
 	}
-	p.gitCommit(t)
+	p.commitFiles(t)
 }
 
+// buildsNothing: what was deployed is committed now, and its receipt says so.
 func buildsNothing(t *testing.T, p *pusher) {
 	here, containers := p.here(t), p.containers(t, watched)
 	p.pushed()
 	out := p.deployBuild(t, 0)
 	wantBuilt(t, out)
 	wantLine(t, out, `^chat/web: unchanged `)
-	wantLine(t, out, `^rpi-box-01 +unchanged `)
+	wantLine(t, out, `^rpi-box-01 +recorded `)
 	if n := p.pushed(); n > 0 || p.here(t) != here || p.containers(t, watched) != containers {
 		t.Errorf("%d requests that push; here\n%s\nwas\n%s", n, p.here(t), here)
 	}
@@ -138,7 +139,7 @@ func buildsNothing(t *testing.T, p *pusher) {
 func failedBuild(t *testing.T, p *pusher) {
 	p.page(t, "web", "2")
 	p.writeFleet(t, "stacks/chat/worker/Dockerfile", []byte("FROM scratch\nCOPY nothing /\n"))
-	p.gitCommit(t)
+	p.commitFiles(t)
 	here, old := p.here(t), p.state(t)
 	p.pushed()
 	out := p.deployBuild(t, 1)
@@ -150,7 +151,7 @@ func failedBuild(t *testing.T, p *pusher) {
 	}
 	p.wantState(t, old)
 	p.writeFleet(t, "stacks/chat/worker/Dockerfile", []byte(makerDockerfile))
-	p.gitCommit(t)
+	p.commitFiles(t)
 }
 
 func untrackedLock(t *testing.T, p *pusher) {
@@ -161,13 +162,13 @@ func untrackedLock(t *testing.T, p *pusher) {
 	wantLine(t, out, `^rpi-box-01 +deployed `)
 	p.wantLocked(t)
 	p.wantRuns(t)
-	p.gitCommit(t)
+	p.commitFiles(t)
 }
 
 // builtBefore is where a run that was interrupted after it had locked leaves off.
 func builtBefore(t *testing.T, p *pusher) {
 	p.page(t, "web", "3")
-	p.gitCommit(t)
+	p.commitFiles(t)
 	p.pistack(t, 0, "build", "--push")
 	wantLine(t, p.pistack(t, 1, p.deployArgs()...), `^  hint: pistack generate rpi-box-01 && git add hosts/rpi-box-01$`)
 	p.pushed()
@@ -180,7 +181,7 @@ func builtBefore(t *testing.T, p *pusher) {
 	}
 	p.wantLocked(t)
 	p.wantRuns(t)
-	p.gitCommit(t)
+	p.commitFiles(t)
 }
 
 // mendedLock: an edit by hand is not taken for what was built.
@@ -191,7 +192,7 @@ func mendedLock(t *testing.T, p *pusher) {
 	out := p.deployBuild(t, 0)
 	wantBuilt(t, out)
 	wantLine(t, out, `^chat/web: found `+regexp.QuoteMeta(reference)+`$`)
-	wantLine(t, out, `^rpi-box-01 +unchanged `)
+	wantLine(t, out, `^rpi-box-01 +(unchanged|recorded) `)
 	p.wantLocked(t)
 	p.writeFleet(t, chatLock, regexp.MustCompile(`date = .*`).ReplaceAll(p.readFleet(t, chatLock), []byte("date = X")))
 	committed := p.command(t, "git", "show", "HEAD:"+chatLock).output(t)

@@ -140,8 +140,7 @@ func (l *lab) record(t *testing.T) {
 	if out, err := l.command(t, "pistack", "generate", predicted.host).combined(); err != nil {
 		t.Fatalf("pistack generate: %v\n%s", err, out)
 	}
-	l.command(t, "git", "add", "--all").output(t)
-	l.command(t, "git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "--allow-empty", "-m", "version").output(t)
+	l.commitFiles(t)
 }
 
 // up records the version, brings the stack's files to the device, as they would

@@ -172,7 +172,7 @@ func (l *lab) breaks(t *testing.T, change string) {
 	}
 	l.wantSound(t)
 	l.writeFleet(t, second, good)
-	wantLine(t, l.deploy(t, faulty), `^rpi-box-01 +unchanged `)
+	wantLine(t, l.deploy(t, faulty), `^rpi-box-01 +recorded `)
 }
 
 func failingHealth(t *testing.T, l *lab) {

@@ -86,13 +86,6 @@ func (m *maker) ballast(t *testing.T, service string, size int) {
 	m.writeFleet(t, "stacks/chat/"+service+"/ballast", data)
 }
 
-// gitCommit commits without generating, for which there has to be a lock.
-func (m *maker) gitCommit(t *testing.T) {
-	t.Helper()
-	m.command(t, "git", "add", "--all").output(t)
-	m.command(t, "git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "--allow-empty", "-m", "change").output(t)
-}
-
 // pistack runs it on the workstation, whatever is committed, and checks how it ends.
 func (m *maker) pistack(t *testing.T, status int, args ...string) string {
 	t.Helper()

@@ -19,7 +19,7 @@ func TestDeviceOverSSH(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
 	m.writeFleet(t, "fleet.toml", append(m.readFleet(t, "fleet.toml"), "registry = \"ssh\"\n"...))
-	m.gitCommit(t)
+	m.commitFiles(t)
 	for _, step := range []struct {
 		name string
 		run  func(t *testing.T, m *maker)
@@ -62,7 +62,7 @@ func sent(out string) []string {
 
 func sentAndRuns(t *testing.T, m *maker) {
 	m.ballast(t, "web", 8<<20)
-	m.gitCommit(t)
+	m.commitFiles(t)
 	wantLine(t, m.pistack(t, 0, "build"), `^2 images: 2 built; next: pistack generate`)
 	before := m.received(t)
 	out := m.deploy(t, watched, "--verbose")
@@ -104,7 +104,7 @@ func nothingSent(t *testing.T, m *maker) {
 func oneLayerSent(t *testing.T, m *maker) {
 	containers := m.containers(t, watched)
 	m.page(t, "web", "2")
-	m.gitCommit(t)
+	m.commitFiles(t)
 	out := m.pistack(t, 1, m.deployArgs()...)
 	wantLine(t, out, `service web: its files are not those that the image of stacks/chat/images\.lock:\d+ was built from`)
 	wantLine(t, out, `^  hint: pistack build chat$`)

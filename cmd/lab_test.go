@@ -244,8 +244,14 @@ func (l *lab) commit(t *testing.T, m machine) {
 	if out, err := l.traced(t, "pistack", "generate", m.host).combined(); err != nil {
 		t.Fatalf("pistack generate: %v\n%s", err, out)
 	}
+	l.commitFiles(t)
+}
+
+// commitFiles commits what has changed, if anything has.
+func (l *lab) commitFiles(t *testing.T) {
+	t.Helper()
 	l.command(t, "git", "add", "--all").output(t)
-	l.command(t, "git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "--allow-empty", "-m", "deploy").output(t)
+	l.command(t, "sh", "-c", "git diff --cached --quiet || git -c user.name=t -c user.email=t@example.org commit -q -m change").output(t)
 }
 
 // tryDeploy commits and deploys.
